@@ -1,10 +1,11 @@
 """Query and body of a request, as its route takes them: whatever is wrong with them is collected."""
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import cache, partial
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from api.http.errors import ApiError, from_daemon
 from api.http.json_body import JSON, parse_in_thread, read_json, validate
@@ -45,13 +46,22 @@ async def _tell_the_rest(body: Body, call: Call, *, value: Any, path: Mapping[st
     if body.tell is None or not isinstance(value, dict):
         return
     model: type[BaseModel] = body.content[JSON]
-    right = {
-        name: value[member.alias]
-        for name, member in model.model_fields.items()
-        if member.alias in value and not call.mistakes.names(f"$.{member.alias}")
-    }
+    right = dict(_right_fields(model, value, call))
     with call.mistakes:
         try:
             await body.tell(call, **path, body=model.model_construct(set(right), **right))
         except DaemonError as error:
             raise from_daemon(error) from None
+
+
+def _right_fields(model: type[BaseModel], value: dict[str, Any], call: Call) -> Iterator[tuple[str, Any]]:
+    """Yield each field that is right by itself, as a whole body would have it."""
+    for name, member in model.model_fields.items():
+        if member.alias in value and not call.mistakes.names(f"$.{member.alias}"):
+            with suppress(ValidationError):  # the mistakes name only the first of many wrong fields
+                yield name, _type_of(model, name).validate_python(value[member.alias], context=call.known)
+
+
+@cache
+def _type_of(model: type[BaseModel], field: str) -> TypeAdapter[Any]:
+    return TypeAdapter(model.model_fields[field].rebuild_annotation())

@@ -110,3 +110,13 @@ async def test_where_the_operators_proxy_is_for_all_a_webhook_has_none_of_its_ow
         webhook = await api.webhook()
         refused = await api.as_acme.patch(f"/v1/webhooks/{webhook['id']}", {"proxy": {"url": URL}})
         assert refused.value["errors"][0]["message"].startswith("all deliveries go through the operator's proxy")
+
+
+async def test_a_wrong_proxy_is_told_together_with_the_other_mistakes(strict: RunningApi) -> None:
+    path = f"/v1/webhooks/{(await strict.webhook())['id']}"
+    body: dict[str, Any] = {"name": "", "url": "https://x.example.com/", "proxy": {"url": "http://127.0.0.1:3128"}}
+    for refused in (
+        await strict.as_acme.post("/v1/webhooks", {**body, "events": ["*"]}),
+        await strict.as_acme.patch(path, body),
+    ):
+        assert {each["path"] for each in refused.value["errors"]} == {"$.name", "$.proxy.url"}

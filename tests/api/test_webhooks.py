@@ -14,6 +14,7 @@ FIELDS = {
     *("id", "teamId", "name", "url", "events", "active", "consecutiveFailures", "disabledReason", "disabledAt"),
     *("pausedAt", "resumesAt", "parked", "hasSecret", "live", "about", "bodyFormat", "createdAt", "updatedAt"),
     *OPTIONS,
+    "proxy",
 }
 WRONG_CHANGES: tuple[dict[str, Any], ...] = (
     {"name": ""},
