@@ -54,6 +54,8 @@ async def _deliver(daemon: MeasuredDaemon, backlog: int) -> Cost:
     await daemon.until_succeeded(backlog // 10)
     first = (await daemon.counts())['deliveries_total{status="succeeded"}']
     cpu_s, began = daemon.usage().cpu_s, time.perf_counter()
+    if first > backlog // 2:
+        raise RuntimeError(f"{first:,.0f} of {backlog:,} deliveries succeeded unmeasured: more have to be pending")
     await daemon.until_succeeded(backlog)
     return _cost(daemon.usage().cpu_s - cpu_s, time.perf_counter() - began, backlog - first)
 

@@ -24,7 +24,7 @@ _HISTORIES, _QUICK_HISTORIES = (10_000, 1_000_000), (1_000, 10_000)
 _WITH_HISTORY, _QUICK_WITH_HISTORY = 1_000, 100
 # Half of the fewest webhooks are delivered to; the other half gets new events and never answers.
 _LOADED = 5
-_BACKLOG, _QUICK_BACKLOG = 30_000, 5_000
+_BACKLOG, _QUICK_BACKLOG = 60_000, 5_000
 _MOST_GROWTH = 1.2
 _NEVER_CONTACTED = "http://127.0.0.1:9/hooks"
 
