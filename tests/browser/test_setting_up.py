@@ -39,7 +39,8 @@ def test_by_keyboard_alone_a_webhook_is_created(
 ) -> None:
     page = open_page()
     page.goto("/console/")
-    page.keyboard.type(acme.key)  # the field has the focus
+    expect(page.get_by_label("API key")).to_be_focused()
+    page.keyboard.type(acme.key)
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Sign out").wait_for()
     tab_to(page, "Create your first webhook")

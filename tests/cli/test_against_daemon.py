@@ -90,6 +90,7 @@ async def test_a_team_is_set_up_served_charged_and_looked_at_by_commands_alone(
         assert "2 deliveries" in await run(*again, "--dry-run")
         assert re.fullmatch(r"Job job_\w+: 2 resent\.\n", await run(*again, "--yes"))
         assert [(await received.receive()).body for _ in range(2)] == [request.body] * 2
+        await _until_none_is_pending(run)
         waits = ("deliveries", "cancel", "--status", "pending", "--team", "team_me", "--yes")
         assert "nothing to cancel" in await run(*waits)
         assert "dlv_" in await run("webhooks", "test", "--team", "team_me", "--type", "prospect.unqualified")
@@ -129,6 +130,13 @@ async def _until_succeeded(run: Callable[..., Awaitable[str]], delivery_id: str)
     with trio.fail_after(10):
         while json.loads(await run("deliveries", "show", delivery_id, "--json"))["status"] != "succeeded":
             pass  # each look takes a while itself
+
+
+async def _until_none_is_pending(run: Callable[..., Awaitable[str]]) -> None:
+    pending = ("deliveries", "list", "--team", "team_me", "--status", "pending", "--json")
+    with trio.fail_after(10):
+        while "dlv_" in await run(*pending):
+            pass
 
 
 async def test_the_log_of_a_real_daemon_is_readable(tmp_path: Path, installation: Installation) -> None:
