@@ -19,6 +19,7 @@ from daemon.delivery.pace import Paces
 from daemon.delivery.resuming import resume
 from daemon.delivery.router import Router
 from daemon.delivery.subscription_index import SubscriptionIndex
+from daemon.delivery.timers import Timers
 from daemon.domain.clock import Clock, clock_of
 from daemon.domain.errors import UrlNotAllowed
 from daemon.handles import CheckUrl
@@ -144,7 +145,7 @@ async def assemble(
         live, store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams, listeners=listeners
     )
     gate, canceller = delivery.credit_gate() if cluster is None else cluster.gate, delivery.canceller()
-    resumes = delivery.resumes(mine)
+    timers = Timers(clock.now_ms)
     paces = Paces()
     fleet = delivery.fleet(
         index=index,
@@ -153,7 +154,7 @@ async def assemble(
         notifier=notifier,
         submitter=submitter,
         canceller=canceller,
-        resumes=resumes,
+        timers=timers,
         share=mine,
     )
     owners = fleet if cluster is None else cluster.wakes(fleet)
@@ -180,7 +181,7 @@ async def assemble(
             memory,
             fleet=fleet,
             listeners=listeners,
-            resumes=resumes,
+            timers=timers,
             paces=paces,
             clock=clock,
             kept_answers=kept_answers,
@@ -216,7 +217,8 @@ async def assemble(
     run_bulk_jobs = partial(bulk_runner.run, changer)
     upkeep[ActorKind.BULK_JOBS] = run_bulk_jobs if node is None else node.only_once(run_bulk_jobs)
     webhooks = management.webhooks(changer=changer, index=index)
-    upkeep[ActorKind.RESUMES] = partial(resumes.run, webhooks.resume_when_due)
+    timed = delivery.timed(mine, fleet=fleet, resume=webhooks.resume_when_due)
+    upkeep[ActorKind.TIMERS] = partial(timers.run, timed)
     live_listeners = management.live_listeners(
         webhooks=webhooks, listeners=listeners, owns=mine.owns, answers=None if node is None else node.answers
     )

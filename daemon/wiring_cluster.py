@@ -26,7 +26,7 @@ from daemon.config.shared_settings import shared_settings
 from daemon.crypto.vault import Vault, key_id
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.pace import Paces
-from daemon.delivery.timed_resumes import TimedResumes
+from daemon.delivery.timers import Timers
 from daemon.domain.clock import Clock
 from daemon.live.registry import Listeners
 from daemon.maintenance.opened_store import OpenedStore
@@ -138,7 +138,7 @@ class ClusterBuilder:
         *,
         fleet: Fleet,
         listeners: Listeners,
-        resumes: TimedResumes,
+        timers: Timers,
         paces: Paces,
         clock: Clock,
         kept_answers: KeptAnswers,
@@ -185,7 +185,7 @@ class ClusterBuilder:
             caller=self._caller,
             live_pages=live_pages,
             fleet=fleet,
-            resumes=resumes,
+            timers=timers,
             paces=paces,
             fan_outs=memory.fan_outs,
             shared=self._shared,

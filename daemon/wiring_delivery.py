@@ -1,6 +1,6 @@
 """Builds the parts that deliver; `daemon.wiring` connects them with the others."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,7 +27,9 @@ from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.router import Router, nothing_to_follow
 from daemon.delivery.sender import Sender
 from daemon.delivery.subscription_index import SubscriptionIndex
-from daemon.delivery.timed_resumes import TimedResumes
+from daemon.delivery.timed_resumes import Resume, TimedResumes
+from daemon.delivery.timers import Timed, Timers
+from daemon.delivery.waiting_aside import BackOffs, TakingBack
 from daemon.delivery.webhook_changes import WebhookChanges
 from daemon.delivery.work_queue import WorkQueue
 from daemon.domain.clock import Clock
@@ -105,9 +107,13 @@ class DeliveryBuilder:
         """Return the actor that cancels what one commit cannot."""
         return Canceller(store=self._store, log=self._log)
 
-    def resumes(self, share: ShareOfWork) -> TimedResumes:
-        """Return the actor that resumes webhooks when their time has come."""
-        return TimedResumes(store=self._store, clock=self._clock, telemetry=self._telemetry, owns=share.owns)
+    def timed(self, share: ShareOfWork, *, fleet: Fleet, resume: Resume) -> Sequence[Timed]:
+        """Return all that happens at its time."""
+        store, telemetry, owns = self._store, self._telemetry, share.owns
+        return (
+            TimedResumes(store=store, clock=self._clock, telemetry=telemetry, owns=owns, resume=resume),
+            TakingBack(store=store, telemetry=telemetry, owns=owns, overtake=fleet.overtake),
+        )
 
     def fleet(
         self,
@@ -118,20 +124,25 @@ class DeliveryBuilder:
         notifier: Notifier,
         submitter: Submitter,
         canceller: Canceller,
-        resumes: TimedResumes,
+        timers: Timers,
         share: ShareOfWork,
     ) -> Fleet:
         """Return what starts and ends the webhooks' actors."""
-        on_change = partial(_webhook_changed, index, self._telemetry.changes, resumes, listeners=self._listeners)
+        on_change = partial(_webhook_changed, index, self._telemetry.changes, timers, listeners=self._listeners)
         make_endpoint = partial(
             Endpoint,
             store=self._store,
             clock=self._clock,
             log=self._log,
             schedule=_schedule(self._settings.delivery),
+            back_offs=BackOffs(
+                store=self._store, clock=self._clock, log=self._telemetry.log, on_aside=timers.note_time
+            ),
             gate=gate,
             paces=paces,
-            recorder=self._recorder(on_change=on_change, notifier=notifier, submitter=submitter, canceller=canceller),
+            recorder=self._recorder(
+                on_change=on_change, notifier=notifier, submitter=submitter, canceller=canceller, timers=timers
+            ),
             read_pending=share.read_pending,
             look=share.look,
             make_sender=self._sender_factory(),
@@ -148,7 +159,7 @@ class DeliveryBuilder:
         )
 
     def _recorder(
-        self, *, on_change: _OnChange, notifier: Notifier, submitter: Submitter, canceller: Canceller
+        self, *, on_change: _OnChange, notifier: Notifier, submitter: Submitter, canceller: Canceller, timers: Timers
     ) -> OutcomeRecorder:
         return OutcomeRecorder(
             store=self._store,
@@ -158,6 +169,7 @@ class DeliveryBuilder:
             on_change=on_change,
             on_mail=notifier.wake,
             on_news=submitter.wake,
+            on_aside=timers.note_time,
             exhausted_below=self._settings.credits.exhausted_below,
             operator_address=lambda: self._live.now.smtp.operator_address,
             on_cancellations_left=canceller.wake,
@@ -248,12 +260,12 @@ async def _balance_of(store: Store, log: FilteringBoundLogger, team_id: str) -> 
 
 
 def _webhook_changed(
-    index: SubscriptionIndex, changes: ChangeFeed, resumes: TimedResumes, webhook: Webhook, *, listeners: Listeners
+    index: SubscriptionIndex, changes: ChangeFeed, timers: Timers, webhook: Webhook, *, listeners: Listeners
 ) -> None:
     index.put(webhook)
     if webhook.deleted_at is not None:
         listeners.end(webhook.id, EndReason.WEBHOOK_DELETED)
-    resumes.note(webhook)
+    timers.note(webhook)
     changes.publish(webhook.team_id, webhook.id)
 
 

@@ -86,6 +86,9 @@ class Delivery(Output):
     waiting_for_pace: bool = Field(
         description="Whether it waits for its turn at a webhook that takes so many a second (`maxPerSecond`) at most."
     )
+    waits_aside: bool = Field(
+        description="Whether others of its webhook are delivered while it waits for its next attempt."
+    )
     origin: OriginOfDelivery | None = Field(description="How it was queued again, if it was; null for an event's own.")
     last_attempt: LastAttempt | None = Field(description="How its last attempt ended; null before the first one has.")
 
@@ -225,6 +228,7 @@ def _show_delivery(
         waiting_for_credits=is_broke,
         waiting_for_resume=is_paused and is_pending,
         waiting_for_pace=is_paced and is_pending and not is_held,
+        waits_aside=delivery.waits_aside,
         origin=delivery.origin and OriginOfDelivery(kind=delivery.origin, delivery_id=delivery.origin_id),
         last_attempt=last
         and LastAttempt(outcome=last.outcome, status=last.status, duration_ms=last.duration_ms, error=last.error),
@@ -261,6 +265,7 @@ DELIVERY_EXAMPLE = {
     "waitingForCredits": False,
     "waitingForResume": False,
     "waitingForPace": False,
+    "waitsAside": False,
     "origin": {"kind": "resend", "deliveryId": "dlv_01k0a3bq5tzv2x4z6c8e0g2j4m"},
     "lastAttempt": {
         "outcome": "http_error",

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from api.http.wire import Input, Output
-from daemon.domain.retries import LONGEST_DELAY_S, MOST_RETRIES, SHORTEST_DELAY_S, Jitter, NamedSchedule
+from daemon.domain.retries import LONGEST_DELAY_S, MOST_RETRIES, SHORTEST_DELAY_S, Jitter, NamedSchedule, WhileRetrying
 from daemon.domain.webhook_options import LEAST_PER_SECOND, MOST_PER_SECOND
 
 _SCHEDULE = (
@@ -24,6 +24,10 @@ _GONE = "Whether an answer 410 Gone disables the webhook at once."
 _PACE = (
     "How many attempts begin in a second at most, retries among them: evenly spaced, without bursts, 0.01 to 1,000. "
     "null: any number."
+)
+_WHILE_RETRYING = (
+    "What becomes of the order while a delivery waits for its retry: `hold` (the others wait with it), or `step_aside` "
+    "(the others are delivered meanwhile, and it goes before those that are pending when it is due)."
 )
 _EXPECTED = f"expected `short`, `standard`, or up to {MOST_RETRIES} numbers of seconds"
 
@@ -67,6 +71,9 @@ class RetryFields(Input):
         Field(default_factory=lambda: None, description=_PACE)
     )
     disable_on_gone: bool | None = Field(default_factory=lambda: None, description=f"{_GONE} null: false.")
+    while_retrying: WhileRetrying | None = Field(
+        default_factory=lambda: None, description=f"{_WHILE_RETRYING} null: `hold`.", strict=False
+    )
 
 
 class ShownRetries(Output):
@@ -79,6 +86,7 @@ class ShownRetries(Output):
     retry_after: bool = Field(description=_RETRY_AFTER)
     disable_on_gone: bool = Field(description=_GONE)
     max_per_second: float | None = Field(description=_PACE)
+    while_retrying: WhileRetrying = Field(description=_WHILE_RETRYING)
 
 
 RETRIES_EXAMPLE = {
@@ -87,6 +95,7 @@ RETRIES_EXAMPLE = {
     "retryAfter": True,
     "disableOnGone": False,
     "maxPerSecond": 5,
+    "whileRetrying": "hold",
 }
 
 
@@ -98,4 +107,5 @@ def given_retries(body: RetryFields) -> dict[str, Any]:
         "retry_after": bool(body.retry_after),
         "disable_on_gone": bool(body.disable_on_gone),
         "max_per_second": body.max_per_second,
+        "while_retrying": body.while_retrying or WhileRetrying.HOLD,
     }

@@ -56,6 +56,7 @@ def shown_options(options: WebhookOptions) -> ShownOptions:
         retry_after=options.retry_after,
         disable_on_gone=options.disable_on_gone,
         max_per_second=options.max_per_second,
+        while_retrying=options.while_retrying,
         ip_version=options.ip_version,
         proxy=shown_proxy(options.proxy),
     )

@@ -190,6 +190,8 @@ def _print_delivery(delivery: dict[str, Any]) -> None:
     fields = [*zip(COLUMNS, row(delivery), strict=True), ("event id", delivery["eventId"]), ("test", delivery["test"])]
     if delivery.get("nextAttemptBecause") == "retry_after":
         next_attempt = f"{next_attempt}, as its receiver asked by Retry-After"
+    if delivery.get("waitsAside"):
+        next_attempt = f"{next_attempt}; others are delivered meanwhile"
     fields += [("next attempt", next_attempt), ("cancelled because", reason)]
     fields += [(_ORIGINS[one["kind"]], one["deliveryId"]) for one in [delivery["origin"]] if one]
     fields += [(_AGAIN[one["kind"]], one["deliveryId"]) for one in delivery["queuedAgainAs"]]

@@ -16,6 +16,13 @@ class JitterName(StrEnum):
     PROPORTIONAL = "proportional"
 
 
+class WhileRetryingName(StrEnum):
+    """What `--while-retrying` takes."""
+
+    HOLD = "hold"
+    STEP_ASIDE = "step_aside"
+
+
 @dataclass(frozen=True, slots=True)
 class RetryOptions:
     """What a command says about a webhook's retries and its pace."""
@@ -45,6 +52,11 @@ class RetryOptions:
         option("--max-per-second", metavar="NUMBER", min=0.01, max=1000, help="How many attempts begin in a second."),
     ] = None
 
+    while_retrying: Annotated[
+        WhileRetryingName | None,
+        option("--while-retrying", help="What becomes of the order while a delivery waits for its retry."),
+    ] = None
+
     @property
     def fields(self) -> dict[str, Any]:
         """The same as the API takes it; None for what is left out."""
@@ -54,6 +66,7 @@ class RetryOptions:
             "retryAfter": self.retry_after,
             "disableOnGone": self.disable_on_gone,
             "maxPerSecond": self.max_per_second,
+            "whileRetrying": self.while_retrying,
         }
 
 
@@ -82,4 +95,6 @@ def retry_lines(webhook: dict[str, Any]) -> list[tuple[str, Any]]:
         lines.append(("disabled by 410", True))
     if (per_second := webhook.get("maxPerSecond")) is not None:
         lines.append(("deliveries a second, at most", per_second))
+    if (choice := webhook.get("whileRetrying", "hold")) != "hold":
+        lines.append(("while retrying", choice))
     return lines

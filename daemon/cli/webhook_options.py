@@ -17,6 +17,7 @@ class OptionName(StrEnum):
     RETRY_AFTER = "retryAfter"
     GONE = "disableOnGone"
     PACE = "maxPerSecond"
+    WHILE_RETRYING = "whileRetrying"
     IP_VERSION = "ipVersion"
     PROXY = "proxy"
 

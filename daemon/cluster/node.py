@@ -20,7 +20,7 @@ from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.pace import Paces
 from daemon.delivery.resuming import resume
-from daemon.delivery.timed_resumes import TimedResumes
+from daemon.delivery.timers import Timers
 from daemon.domain.shards import shard_of
 from daemon.live.listener import EndReason
 from daemon.live.registry import Listeners
@@ -49,7 +49,7 @@ class Node:
     answering: Answering
     credits: HeldCredits
     fleet: Fleet
-    resumes: TimedResumes
+    timers: Timers
     paces: Paces
     fan_outs: FanOuts
     shared: SharedStore
@@ -114,7 +114,7 @@ class Node:
     async def _claimed(self, shards: Collection[int]) -> None:
         self.answering.look()
         self.paces.look_anew()
-        self.resumes.wake()
+        self.timers.wake()
         self.listeners.wake()
         self.fan_outs.begin_all()
         for shard in sorted(shards):

@@ -41,7 +41,8 @@ What they share is in `EndpointState`. These hold:
    pause is in memory but the webhook: a paused life waits for changes alone, keeps no hints, and ends when it has been
    idle for long enough. What comes next after the pause is read as a new life reads it: a delivery that was begun is
    first. A back-off that is over by then is not waited out again.
-6. The next delivery is taken when the outcome of the last one is committed, or open. An open one leaves the webhook as
+6. One that steps aside (`waiting_aside`) is over for this actor, until it is taken back in the database.
+7. The next delivery is taken when the outcome of the last one is committed, or open. An open one leaves the webhook as
    it is, and was given to the writer already, which commits in order. Who holds `transition` to change the webhook, to
    record any other outcome or to end the life, waits until none is open; so does the queue before it reads pages, for
    in the database an open one is pending. With the queue's own order (`work_queue`) this is the promise: in order, one
@@ -69,7 +70,6 @@ import trio
 from msgspec import structs
 
 from daemon.actors.interruptible_wait import Pause
-from daemon.delivery.back_off import left_of_back_off
 from daemon.delivery.credit_gate import FREE_OF_CHARGE, Gate
 from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Mailbox
@@ -78,6 +78,7 @@ from daemon.delivery.outcome_recorder import OutcomeRecorder, Recording
 from daemon.delivery.pace import Pace, Paces
 from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.sender import Sender
+from daemon.delivery.waiting_aside import BackOffs
 from daemon.delivery.webhook_changes import WebhookChanges
 from daemon.delivery.work_queue import WorkQueue
 from daemon.domain.clock import Clock
@@ -102,6 +103,7 @@ class Endpoint:
     """One life of one webhook's actor, from the webhook's row and its first page of work as they were at the start."""
 
     __slots__ = (
+        "_back_offs",
         "_changes",
         "_clock",
         "_gate",
@@ -132,6 +134,7 @@ class Endpoint:
         clock: Clock,
         log: DeliveryLog,
         schedule: Schedule,
+        back_offs: BackOffs,
         gate: Gate,
         paces: Paces,
         recorder: OutcomeRecorder,
@@ -148,6 +151,7 @@ class Endpoint:
         self._clock = clock
         self._log = log
         self._schedule = schedule
+        self._back_offs = back_offs
         self._gate = FREE_OF_CHARGE if webhook.is_free else gate
         self._recorder = recorder
         self._state = EndpointState(webhook, pause, OpenOutcomes(store.writer.hurry))
@@ -235,7 +239,7 @@ class Endpoint:
             return
         state.current = work
         if work.next_attempt_at is not None:
-            await self._wait_out_backoff(work)
+            await self._back_offs.wait_out(work, state, policy=self._policy)
         if not (state.is_due(work) and await self._reserve_credits(work)):
             return
         charged, self._holds_reservation = None, True
@@ -244,11 +248,6 @@ class Endpoint:
         finally:
             if self._holds_reservation:
                 self._gate.settle(state.webhook.team_id, charged=charged)
-
-    async def _wait_out_backoff(self, work: Work) -> None:
-        """Wait out the back-off left over from an earlier life."""
-        now, log = self._clock.now_ms(), self._log.log
-        await self._pause.wait(await left_of_back_off(work, self._policy, now=now, reader=self._reader, log=log))
 
     async def _reserve_credits(self, work: Work) -> bool:
         """Wait until the team can pay; False if the delivery was cancelled, or the daemon stops, meanwhile."""
@@ -270,7 +269,7 @@ class Endpoint:
         while await self._begin(work, number):
             verdict, ended_at = await self._attempt(with_body, number)
             number += verdict.counted
-            if verdict.retry_in_s is None:
+            if verdict.retry_in_s is None or verdict.steps_aside:
                 return verdict.status is DeliveryStatus.SUCCEEDED
             await self._pause.wait(ended_at + verdict.retry_in_s - trio.current_time())
         return False

@@ -168,6 +168,12 @@ class Fleet:
             if self._owns(webhook_id):
                 self._post(webhook_id).mailbox.mark_stale()
 
+    async def overtake(self, webhook_id: str) -> None:
+        """Like `resume`, where something has a place before what this webhook's actor may have read ahead."""
+        await self.resume(webhook_id)
+        if (post := self._posts.get(webhook_id)) is not None:
+            post.mailbox.mark_overtaken()
+
     def wake_all(self) -> None:
         """Make all running actors check the database: hints for earlier deliveries may be lost."""
         self.wake(list(self._posts))

@@ -41,10 +41,11 @@ class Change:
 class Mailbox:
     """Owned by the fleet, so that it outlives a crash of its actor. Putting something in never blocks."""
 
-    __slots__ = ("_change_waiters", "_work_waiters", "behind", "changes", "hints")
+    __slots__ = ("_change_waiters", "_work_waiters", "behind", "changes", "hints", "overtaken")
 
     def __init__(self) -> None:
         self.behind = True
+        self.overtaken = False
         self.hints: deque[Work] = deque()
         self.changes: deque[Change] = deque()
         self._work_waiters = trio.lowlevel.ParkingLot()
@@ -71,9 +72,14 @@ class Mailbox:
         self.behind = True
         self._work_waiters.unpark_all()
 
+    def mark_overtaken(self) -> None:
+        """Drop the hints, and have what was read ahead dropped, too: something has a place before it."""
+        self.overtaken = True
+        self.mark_stale()
+
     def mark_fresh(self) -> None:
         """Take hints again: call it before reading the database, so that nothing is missed in between."""
-        self.behind = False
+        self.behind = self.overtaken = False
 
     @property
     def empty(self) -> bool:

@@ -29,7 +29,7 @@ class OutcomeRecorder:
 
     `on_change` is called for a webhook that was disabled, `on_mail` when emails about it were queued:
     one goes to `operator_address()`, as it is at that moment; if it is empty, none. `on_news` is called when
-    operational webhooks are told.
+    operational webhooks are told, `on_aside` when a delivery waits aside, until this time (ms).
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class OutcomeRecorder:
         on_change: Callable[[Webhook], None],
         on_mail: Callable[[], None],
         on_news: Callable[[], None],
+        on_aside: Callable[[int], None],
         operator_address: Callable[[], str],
         exhausted_below: int | None,
         on_cancellations_left: Callable[[], None],
@@ -53,6 +54,7 @@ class OutcomeRecorder:
         self._on_change = on_change
         self._on_mail = on_mail
         self._on_news = on_news
+        self._on_aside = on_aside
         self._operator_address = operator_address
         self._exhausted_below = exhausted_below
         self._on_cancellations_left = on_cancellations_left
@@ -87,6 +89,8 @@ class OutcomeRecorder:
             self._report_mails(webhook, recorded)
         if recorded.told:
             self._on_news()
+        if verdict.steps_aside and command.next_attempt_at is not None:
+            self._on_aside(command.next_attempt_at)
         return webhook
 
     async def _committed(self, recording: Recording) -> Recorded:

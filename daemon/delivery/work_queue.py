@@ -10,18 +10,19 @@ after each commit, in the order of `seq`. The queue is in one of two states, tol
   hints; nothing has to be read.
 - *behind*: there may be more in the database than is here. Hints are not kept then, and are not missed.
 
-It falls behind when the mailbox overflows, when a page came back full, and when `clear` drops what was read ahead
-since some of it may be cancelled. It catches up by reading a page, *after* it began to take hints again: a delivery
-that is committed before the reading is in the page, one that is committed later is hinted at, one in between is both.
+It falls behind when the mailbox overflows, when a page came back full, and when what was read ahead is dropped: by
+`clear`, since some of it may be cancelled, or since something has a place before it (`mailbox.overtaken`). It catches
+up by reading a page, *after* it began to take hints again: a delivery that is committed before the reading is in the
+page, one that is committed later is hinted at, one in between is both.
 
 Each comes out once, and in order:
 
 - The page goes before the hints. What is in it was pending when it was read, hence is older than any hint that is not
   in it, too.
 - A delivery in both has a `seq` up to the highest one taken by then: its hint is dropped. A `seq` below the
-  highest that comes in a page is not a duplicate: it is read only when every delivery taken before is over and
-  committed, so none of them is pending any more. (A resent delivery comes without a hint, by `Fleet.wake`:
-  possibly behind the hint of a younger one.)
+  highest that comes in a page is not a duplicate: it is read only when every delivery taken before is over, or set
+  aside, and committed, so none of them is pending in order, unless it was taken back since. (A resent delivery comes
+  without a hint, by `Fleet.wake`: possibly behind the hint of a younger one.)
 
 One task calls `next` and, under cancellation, loses what it took: it is pending in the database, and the next life
 begins behind. Another task may call `clear` while a page is being read: that page is dropped as well.
@@ -72,6 +73,8 @@ class WorkQueue:
     async def next(self) -> Work | None:
         """Return the next pending delivery, None if there is none now."""
         while True:
+            if self._mailbox.overtaken:
+                self._page.clear()
             if work := self._take():
                 self._highest_seq = max(self._highest_seq, work.seq)
                 return work

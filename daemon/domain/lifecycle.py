@@ -2,6 +2,7 @@
 
     pending --2xx------------------------------> succeeded      counter := 0
     pending --failed attempt, retries left-----> pending        due after 1, 2, 4 s, or as the webhook has it
+    pending --the same, if the webhook says so-> pending        the same, but aside: it holds no other one
     pending --failed attempt, none left--------> failed         counter + 1; at 4 the webhook is disabled
     pending --410, if the webhook says so------> failed         the webhook is disabled at once
     pending --webhook disabled or deleted------> cancelled
@@ -38,7 +39,8 @@ _INTERRUPTED_RETRY_S = 1.0
 class Verdict:
     """What follows from one attempt: the delivery's next state, the wait before a retry, the counter, disabling.
 
-    `counted` is False for an attempt that never took place: it is repeated, with the same number.
+    `counted` is False for an attempt that never took place: it is repeated, with the same number. A delivery that
+    `steps_aside` holds no other one of its webhook while it waits.
     """
 
     status: DeliveryStatus
@@ -48,6 +50,7 @@ class Verdict:
     cancel_reason: CancelReason | None = None
     counted: bool = True
     disabled_reason: DisabledReason = DisabledReason.CONSECUTIVE_FAILURES
+    steps_aside: bool = False
 
 
 _SUCCESS = Verdict(DeliveryStatus.SUCCEEDED, None, 0)
@@ -87,7 +90,8 @@ def judge(
         return Verdict(DeliveryStatus.FAILED, None, failures, disable=disable, disabled_reason=reason)
     delay_s = jittered(policy.retry_delays_s[attempt_number - 1], policy.jitter, chance)
     asked_s = asked_delay_s(policy, outcome, ended_at)
-    return Verdict(DeliveryStatus.PENDING, delay_s if asked_s is None else max(delay_s, asked_s), failures)
+    delay_s = delay_s if asked_s is None else max(delay_s, asked_s)
+    return Verdict(DeliveryStatus.PENDING, delay_s, failures, steps_aside=policy.steps_aside)
 
 
 def failures_disable(webhook: Webhook) -> bool:

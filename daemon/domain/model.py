@@ -209,7 +209,8 @@ class Delivery:
 
     `attempts_made` counts the attempts that ended; `next_attempt_at` is set while a retry waits. `origin` is how it was
     queued again, None if it was made of its event; `origin_id` is the delivery that it was queued again for, if there
-    was one: a recovered event may have had none.
+    was one: a recovered event may have had none. One that `waits_aside` holds no other one of its webhook until
+    `next_attempt_at`.
     """
 
     seq: int
@@ -227,6 +228,7 @@ class Delivery:
     test: bool = False
     origin: Origin | None = None
     origin_id: str | None = None
+    waits_aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,21 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from daemon.domain.model import Attempt, Outcome
-from daemon.domain.retries import Jitter, delays_of, longest_s, retry_after_s
+from daemon.domain.retries import Jitter, WhileRetrying, delays_of, longest_s, retry_after_s
 from daemon.domain.webhook_options import DEFAULT_OPTIONS, WebhookOptions
 
 Unit = Literal["deliveries", "attempts"]
 
 _TELL_WHEN_TO_RETRY = (429, 503)
-_WAITS = ("retry_schedule", "retry_jitter", "retry_after", "max_per_second")
+_WAITS = ("retry_schedule", "retry_jitter", "retry_after", "max_per_second", "while_retrying")
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The promised schedule: seconds before each retry, and how many consecutive failures (of `count`) disable.
 
-    `follows_retry_after` and `disables_on_gone` say what else a receiver's answer decides.
+    `follows_retry_after` and `disables_on_gone` say what else a receiver's answer decides. With `steps_aside` a
+    delivery that waits for its retry holds no other one.
     """
 
     retry_delays_s: tuple[float, ...] = (1, 2, 4)
@@ -29,6 +30,7 @@ class Policy:
     jitter: Jitter | None = None
     follows_retry_after: bool = False
     disables_on_gone: bool = False
+    steps_aside: bool = False
 
 
 def policy_of(settings: Policy, options: WebhookOptions) -> Policy:
@@ -42,6 +44,7 @@ def policy_of(settings: Policy, options: WebhookOptions) -> Policy:
         jitter=options.retry_jitter,
         follows_retry_after=options.retry_after,
         disables_on_gone=options.disable_on_gone,
+        steps_aside=options.while_retrying is WhileRetrying.STEP_ASIDE,
     )
 
 

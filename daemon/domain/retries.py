@@ -29,6 +29,13 @@ class Jitter(StrEnum):
     PROPORTIONAL = "proportional"
 
 
+class WhileRetrying(StrEnum):
+    """What becomes of a webhook's order while a delivery waits for its retry: the others wait, or it steps aside."""
+
+    HOLD = "hold"
+    STEP_ASIDE = "step_aside"
+
+
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md, "Deliverability and
 # reliability": each counts from the attempt before it.
 _STANDARD_S = (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)

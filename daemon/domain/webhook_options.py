@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
-from daemon.domain.retries import Jitter, NamedSchedule
+from daemon.domain.retries import Jitter, NamedSchedule, WhileRetrying
 from daemon.domain.way_out_options import IpVersion, ProxyOption, with_password_kept
 
 
@@ -20,7 +20,8 @@ class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     `timeout_s` is how many seconds an attempt may take, None for those of the settings. `retry_schedule` is when
     retries are made, by its name or as seconds before each, None for that of the settings; `retry_jitter` by how much
     chance changes that. `retry_after` follows that field of a response, `disable_on_gone` takes 410 for the end. At
-    most `max_per_second` attempts begin in a second, evenly spaced, None for any number.
+    most `max_per_second` attempts begin in a second, evenly spaced, None for any number. `while_retrying` says what the
+    others do while a delivery waits for its retry.
     `ip_version` is the only family of addresses to connect to, and `proxy` is used before that of the settings.
     """
 
@@ -30,6 +31,7 @@ class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     retry_after: bool = False
     disable_on_gone: bool = False
     max_per_second: float | None = None
+    while_retrying: WhileRetrying = WhileRetrying.HOLD
     ip_version: IpVersion | None = None
     proxy: ProxyOption | None = None
 

@@ -16,7 +16,6 @@ from daemon.domain.delivery_filter import filter_from
 from daemon.domain.mails import MailKind
 from daemon.domain.model import (
     CancelReason,
-    DeliveryStatus,
     DisabledReason,
     FailedDelivery,
     KeyRole,
@@ -25,6 +24,7 @@ from daemon.domain.model import (
 )
 from daemon.domain.operations import About, BodyFormat, OperationalType
 from daemon.domain.webhook_options import are_options
+from daemon.store.stored_status import STATUS_WORDS
 
 # Beyond these a time cannot be formatted, and a number cannot safely be counted up from.
 _FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
@@ -167,7 +167,7 @@ _FILTER = _json("is_filter", "a JSON object with a filter of deliveries", _is_fi
 _OPTIONS = _json("are_options", "a JSON object with the options of a webhook", are_options)
 _CHOICE = _json("is_choice", "a JSON object of ids by event type", _is_choice)
 
-_TIMES = ("at", "timestamp", "hour", "day", "earliest", "latest", "trusted_time")
+_TIMES = ("at", "counted_from", "timestamp", "hour", "day", "earliest", "latest", "trusted_time")
 _REASON = _word(*CancelReason)
 _SPECIAL: Mapping[tuple[str, str], Kind] = {
     ("teams", "notification_emails"): _TEXTS,
@@ -190,7 +190,7 @@ _SPECIAL: Mapping[tuple[str, str], Kind] = {
     ("events", "body"): PAYLOAD,
     ("fan_outs", "webhooks"): _CHOICE,
     ("fan_out_cancellations", "reason"): _REASON,
-    ("deliveries", "status"): _word(*DeliveryStatus),
+    ("deliveries", "status"): _word(*STATUS_WORDS),
     ("deliveries", "cancel_reason"): _REASON,
     ("deliveries", "origin"): _word(*Origin),
     ("cancellations", "reason"): _REASON,

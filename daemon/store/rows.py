@@ -14,7 +14,6 @@ from daemon.domain.model import (
     CancelReason,
     CreditEntry,
     Delivery,
-    DeliveryStatus,
     DisabledReason,
     Event,
     EventSummary,
@@ -34,6 +33,7 @@ from daemon.domain.printable import printable
 from daemon.domain.webhook_options import options_from_text, options_to_text
 from daemon.store.cells import Kind, kind_of
 from daemon.store.schema import metadata
+from daemon.store.stored_status import PENDING_ASIDE, status_of
 
 
 class DamagedRow(StoreUnavailable):
@@ -238,7 +238,7 @@ def delivery(row: Row[Any]) -> Delivery:
         event_type=row.event_type,
         webhook_id=row.webhook_id,
         team_id=row.team_id,
-        status=DeliveryStatus(row.status),
+        status=status_of(row.status),
         attempts_made=row.attempts_made,
         next_attempt_at=row.next_attempt_at,
         created_at=row.created_at,
@@ -247,6 +247,7 @@ def delivery(row: Row[Any]) -> Delivery:
         test=row.test,
         origin=Origin(row.origin) if row.origin else None,
         origin_id=row.origin_id,
+        waits_aside=row.status == PENDING_ASIDE,
     )
 
 

@@ -52,7 +52,7 @@ class ActorKind(StrEnum):
     TIME_INDEXER = "time_indexer"
     CHECKPOINTER = "checkpointer"
     KEY_USES = "key_uses"
-    RESUMES = "resumes"
+    TIMERS = "timers"
     LIVE_LISTENERS = "live_listeners"
     SUBMITTER = "submitter"
     BULK_JOBS = "bulk_jobs"

@@ -374,8 +374,8 @@ SERVICES = (
         ActorKind.KEY_USES, "daemon.management.key_uses.KeyUses.run", work=use_a_key, done=use_is_kept, within_s=130
     ),
     upkeep(
-        ActorKind.RESUMES,
-        "daemon.delivery.timed_resumes.TimedResumes.run",
+        ActorKind.TIMERS,
+        "daemon.delivery.timers.Timers.run",
         work=pause_for_a_while,
         within_s=75,
     ),

@@ -20,6 +20,7 @@ FIELDS = {
         "waitingForCredits",
         "waitingForResume",
         "waitingForPace",
+        "waitsAside",
         "origin",
         "lastAttempt",
     ),

@@ -35,6 +35,18 @@ async def test_a_delivery_says_when_its_next_attempt_is_due_and_why(api: Running
     assert hours % 24 in ((2, 3) if because == "retry_after" else (1, 2))
 
 
+async def test_a_delivery_says_that_it_waits_aside(api: RunningApi) -> None:
+    async def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(503)
+
+    api.daemon.receiver.answers[PUBLIC_URL] = answer
+    await api.webhook(retrySchedule=[3600], whileRetrying="step_aside")
+    shown = await waiting_for_retry(api)
+    assert (shown["status"], shown["waitsAside"], shown["nextAttemptBecause"]) == ("pending", True, "back_off")
+    listed = (await api.as_acme.get("/v1/deliveries", status="pending", webhookId=shown["webhookId"])).value["items"]
+    assert [item["id"] for item in listed] == [shown["id"]]
+
+
 async def test_a_delivery_says_that_it_waits_for_the_pace_of_its_webhook(api: RunningApi) -> None:
     webhook = await api.webhook(maxPerSecond=0.01)
     event = await api.submit()

@@ -17,6 +17,7 @@ OPTIONS: dict[str, Any] = {
     "retryAfter": False,
     "disableOnGone": False,
     "maxPerSecond": None,
+    "whileRetrying": "hold",
     "ipVersion": None,
 }
 CHOSEN: dict[str, Any] = {
@@ -26,6 +27,7 @@ CHOSEN: dict[str, Any] = {
     "retryAfter": True,
     "disableOnGone": True,
     "maxPerSecond": 0.2,
+    "whileRetrying": "step_aside",
     "ipVersion": "6",
 }
 WRONG: tuple[dict[str, Any], ...] = (
@@ -49,6 +51,8 @@ WRONG: tuple[dict[str, Any], ...] = (
     {"maxPerSecond": 0.009},
     {"maxPerSecond": 1001},
     {"maxPerSecond": "5"},
+    {"whileRetrying": "stop"},
+    {"whileRetrying": True},
     {"ipVersion": 4},
     {"ipVersion": "5"},
     {"proxy": "http://proxy.example.com:3128"},

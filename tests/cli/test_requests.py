@@ -236,6 +236,12 @@ CASES = [
         "standard",
     ),
     (
+        "webhooks update wh_1 --while-retrying step_aside",
+        ("PATCH", "/v1/webhooks/wh_1", {"whileRetrying": "step_aside"}),
+        {**WEBHOOK, "whileRetrying": "step_aside"},
+        "step_aside",
+    ),
+    (
         "webhooks update wh_1 --ip-version 6 --proxy socks5://u@proxy.example.com:1080",
         ("PATCH", "/v1/webhooks/wh_1", {"ipVersion": "6", "proxy": {"url": "socks5://u@proxy.example.com:1080"}}),
         {**WEBHOOK, "ipVersion": "6", "proxy": {"url": "socks5://u@proxy.example.com:1080", "hasPassword": True}},

@@ -22,6 +22,7 @@ from daemon.crypto.vault import Vault
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.pace import Paces
 from daemon.delivery.subscription_index import SubscriptionIndex
+from daemon.delivery.timers import Timers
 from daemon.domain.changes import Edit, WebhookChange
 from daemon.domain.clock import clock_of
 from daemon.domain.lifecycle import WebhookEdit
@@ -225,7 +226,7 @@ def _fleet(
         notifier=notifier,
         submitter=submitter,
         canceller=builder.canceller(),
-        resumes=builder.resumes(ShareOfWork()),
+        timers=Timers(clock.now_ms),
         share=ShareOfWork(),
     )
 

@@ -67,6 +67,21 @@ async def test_the_page_of_a_delivery_says_when_its_next_attempt_is_due_and_why(
     assert "Attempts: 1 of at most 3" in page
 
 
+async def test_that_deliveries_step_aside_is_chosen_in_the_form_and_seen_on_the_pages(
+    api: RunningApi, acme: ConsoleClient, root: str
+) -> None:
+    async def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(503)
+
+    led = await acme.post(f"{root}/webhooks/new", **NEW, whileRetrying="step_aside", retrySchedule="3600")
+    assert "the others are delivered meanwhile" in (await acme.get(led.location)).text
+    assert '<option value="step_aside" selected>' in (await acme.get(f"{led.location}/edit")).text
+    api.daemon.receiver.answers[PUBLIC_URL] = answer
+    await shown_delivery(api, acme, root, words="Other deliveries of its webhook are made meanwhile.")
+    await acme.post(f"{led.location}/edit", **NEW, whileRetrying="")
+    assert "the others are delivered meanwhile" not in (await acme.get(led.location)).text
+
+
 async def test_a_webhook_that_is_gone_says_so_on_its_page(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     async def answer(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(410)

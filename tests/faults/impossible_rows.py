@@ -17,16 +17,24 @@ EVERYWHERE: Mapping[str, str] = {
     "a delivery of another type than its event": """
         SELECT d.id FROM deliveries d JOIN events e ON e.id = d.event_id WHERE d.event_type != e.type""",
     "an unknown status": """
-        SELECT id FROM deliveries WHERE status NOT IN ('pending', 'succeeded', 'failed', 'cancelled')""",
-    "a pending delivery with an end": "SELECT id FROM deliveries WHERE status = 'pending' AND completed_at IS NOT NULL",
+        SELECT id FROM deliveries
+        WHERE status NOT IN ('pending', 'pending_aside', 'succeeded', 'failed', 'cancelled')""",
+    "a pending delivery with an end": """
+        SELECT id FROM deliveries WHERE status LIKE 'pending%' AND completed_at IS NOT NULL""",
     "an ended delivery without its time": """
-        SELECT id FROM deliveries WHERE status != 'pending' AND completed_at IS NULL""",
+        SELECT id FROM deliveries WHERE status NOT LIKE 'pending%' AND completed_at IS NULL""",
     "an ended delivery that is still due": """
-        SELECT id FROM deliveries WHERE status != 'pending' AND next_attempt_at IS NOT NULL""",
+        SELECT id FROM deliveries WHERE status NOT LIKE 'pending%' AND next_attempt_at IS NOT NULL""",
     "a reason for cancelling exactly with the cancelled": """
         SELECT id FROM deliveries WHERE (status = 'cancelled') != (cancel_reason IS NOT NULL)""",
     "a retry without its due time": """
         SELECT id FROM deliveries WHERE status = 'pending' AND (attempts_made > 0) != (next_attempt_at IS NOT NULL)""",
+    "a delivery that waits aside exactly until its time": """
+        SELECT seq FROM deliveries d WHERE status = 'pending_aside' AND NOT EXISTS (
+            SELECT 1 FROM set_aside s WHERE s.delivery_seq = d.seq AND s.webhook_id = d.webhook_id
+                AND s.due_at = d.next_attempt_at)
+        UNION ALL SELECT delivery_seq FROM set_aside
+        WHERE delivery_seq NOT IN (SELECT seq FROM deliveries WHERE status = 'pending_aside')""",
     "attempts that are not 1, 2, … up to attempts_made": """
         SELECT d.id FROM deliveries d LEFT JOIN attempts a ON a.delivery_seq = d.seq GROUP BY d.seq
         HAVING count(a.number) != d.attempts_made OR coalesce(max(a.number), 0) != d.attempts_made
@@ -109,7 +117,7 @@ ON_POSTGRESQL: Mapping[str, str] = {
 ALWAYS: Mapping[str, str] = {**EVERYWHERE, **IN_SQLITE}
 
 AT_REST: Mapping[str, str] = {
-    "a delivery that is still pending": "SELECT id FROM deliveries WHERE status = 'pending'",
+    "a delivery that is still pending": "SELECT id FROM deliveries WHERE status LIKE 'pending%'",
     "a fan-out that is not finished": "SELECT first_seq FROM fan_outs",
     "a cancellation of deliveries to come, with none to come": "SELECT webhook_id FROM fan_out_cancellations",
     "a mail that still waits": "SELECT id FROM mails WHERE sent_at IS NULL",

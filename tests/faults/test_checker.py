@@ -170,6 +170,7 @@ PLANTED_ROWS = {
     "an ended delivery that is still due": "UPDATE deliveries SET next_attempt_at = 1 WHERE seq = 1",
     "a reason for cancelling exactly with the cancelled": "UPDATE deliveries SET cancel_reason = 'x' WHERE seq = 1",
     "a retry without its due time": "UPDATE deliveries SET status = 'pending' WHERE seq = 1",
+    "a delivery that waits aside exactly until its time": "INSERT INTO set_aside VALUES (1, 'wh_1', 1, 1)",
     "attempts that are not 1, 2, … up to attempts_made": "UPDATE attempts SET number = 2 WHERE delivery_seq = 1",
     "an attempt of no delivery": "UPDATE attempts SET delivery_seq = 999 WHERE delivery_seq = 1",
     "more than 4 attempts": "UPDATE deliveries SET attempts_made = 5 WHERE seq = 1",

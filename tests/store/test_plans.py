@@ -16,6 +16,7 @@ from daemon.domain.model import CancelReason, Delivery, DeliveryStatus, OutcomeK
 from daemon.domain.search import read_wanted
 from daemon.domain.statistics import StatisticsRange
 from daemon.store.address_commands import AskForAddress, ConfirmAddress, RemoveAddress
+from daemon.store.aside_commands import SetAside, TakeBack
 from daemon.store.commands import (
     AddPortalLink,
     Audited,
@@ -39,6 +40,7 @@ from daemon.store.job_commands import AddBulkJob, CancelForJob, EndBulkJob, Move
 from daemon.store.reads import (
     actor_reads,
     api_reads,
+    aside_reads,
     bulk_job_reads,
     console_reads,
     delivery_reads,
@@ -167,6 +169,15 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         "INDEX ix_deliveries_webhook_status (webhook_id=? AND status=?)",
     ),
     "webhook_or_deleted": (lambda c: actor_reads.webhook_or_deleted(c, WEBHOOK), "(id=?)"),
+    "aside and due": (
+        lambda c: aside_reads.due_aside(c, NOW, (5, 5), 20),
+        "ix_set_aside_due ((due_at,delivery_seq)>(?,?) AND due_at<?)",
+    ),
+    "aside, counted from later": (
+        lambda c: aside_reads.aside_of_later_clock(c, NOW, (5, 5), 20),
+        "ix_set_aside_counted (counted_from>?)",
+    ),
+    "next aside": (lambda c: aside_reads.next_aside_at(c, NOW), "ix_set_aside_due (due_at>?)"),
     "attempt": (lambda c: actor_reads.attempt(c, 1, 1), "PRIMARY KEY (delivery_seq=? AND number=?)"),
     "event_body": (lambda c: actor_reads.event_body(c, "evt_1"), "(id=?)"),
     "operational webhooks": (
@@ -437,6 +448,8 @@ WRITES: dict[str, Command[Any]] = {
     "save webhook": SaveWebhook(a_webhook(), CancelReason.WEBHOOK_DISABLED, 3, NOW),
     "cancel pending": CancelPending(WEBHOOK, CancelReason.WEBHOOK_DELETED, NOW),
     "cancel next": CancelNext(0),
+    "set aside": SetAside(3, WEBHOOK, NOW + 1, NOW),
+    "take back": TakeBack((1, 2, 3)),
     "resend": Resend("dlv_1_wh_1", "dlv_new", NOW),
     "recover": Recover(a_webhook(), NOW, 0, 100, tuple(f"dlv_r{n}" for n in range(100)), NOW),
     "recover some types": Recover(

@@ -5,12 +5,13 @@ from typing import Any
 
 from api.console.session.forms import Form
 from daemon.domain.durations import duration
-from daemon.domain.retries import Jitter, NamedSchedule
+from daemon.domain.retries import Jitter, NamedSchedule, WhileRetrying
 from daemon.domain.webhook_options import WebhookOptions
 
 RETRY_MISTAKES = {
     "retrySchedule": "Enter standard, short, or up to 20 numbers of seconds from 1 to 86400, with commas between them.",
     "retryJitter": "Choose one of these.",
+    "whileRetrying": "Choose one of these.",
     "maxPerSecond": "Enter a number from 0.01 to 1000, or leave it empty.",
 }
 _JITTER_WORDS = {Jitter.FULL: "anything up to each delay", Jitter.PROPORTIONAL: "by a fifth at most"}
@@ -18,7 +19,13 @@ _JITTER_WORDS = {Jitter.FULL: "anything up to each delay", Jitter.PROPORTIONAL: 
 
 def read_retries(form: Form) -> Mapping[str, Any]:
     """Return the options that the form has, by their names in the API."""
-    read = {"retrySchedule": _schedule, "retryJitter": _chosen, "retryAfter": _yes, "disableOnGone": _yes}
+    read = {
+        "retrySchedule": _schedule,
+        "retryJitter": _chosen,
+        "retryAfter": _yes,
+        "disableOnGone": _yes,
+        "whileRetrying": _chosen,
+    }
     return {name: value_of(form.text(name)) for name, value_of in read.items() if form.has(name)}
 
 
@@ -42,6 +49,8 @@ def retry_facts(options: WebhookOptions) -> list[tuple[str, str]]:
         facts.append(("410 Gone", "disables it at once"))
     if options.max_per_second is not None:
         facts.append(("Pace", f"at most {options.max_per_second:.15g} a second"))
+    if options.while_retrying is WhileRetrying.STEP_ASIDE:
+        facts.append(("While retrying", "the others are delivered meanwhile"))
     return facts
 
 

@@ -303,7 +303,8 @@ _LOST: LiteralString = """
         OR (ended_at IS NULL AND until < clock_timestamp() - %(grace_s)s * interval '1 second')
     ORDER BY node DESC LIMIT 5"""
 _PENDING: LiteralString = """
-    SELECT count(*) AS count FROM (SELECT FROM deliveries WHERE status = 'pending' LIMIT %(most)s) AS pending"""
+    SELECT count(*) AS count
+    FROM (SELECT FROM deliveries WHERE status IN ('pending', 'pending_aside') LIMIT %(most)s) AS pending"""
 _URLS: LiteralString = """
     SELECT url FROM webhooks WHERE active AND deleted_at IS NULL ORDER BY seq DESC LIMIT 5"""
 _SEALS: LiteralString = """

@@ -13,7 +13,7 @@ from daemon.store.postgresql import pipeline
 from daemon.store.postgresql.exchange import Statement
 from daemon.store.postgresql.schema import shard_of_webhook
 from daemon.store.reads.actor_reads import WORK, WithWork, webhook_and_work
-from daemon.store.reads.conditions import IS_BEING_CANCELLED, IS_PENDING
+from daemon.store.reads.conditions import IS_BEING_CANCELLED, IS_IN_ORDER
 from daemon.store.schema import deliveries, webhooks
 
 # Looked at in one sweep: a few seconds of the busiest cluster.
@@ -84,7 +84,7 @@ def webhooks_with_work_in(connection: Connection, shard: int, behind: str, look_
 
 
 _WITH_WORK = in_one_row(
-    select(webhooks.c.id, exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_PENDING).label("has_work"))
+    select(webhooks.c.id, exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_IN_ORDER).label("has_work"))
     .where(shard_of_webhook() == bindparam("shard"), webhooks.c.id > bindparam("behind"))
     .where(webhooks.c.paused_at.is_(None))
     .order_by(webhooks.c.id)

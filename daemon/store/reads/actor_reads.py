@@ -27,7 +27,7 @@ from daemon.domain.operations import About
 from daemon.store import mail_rows, operational_rows, rows
 from daemon.store.bulk import TextOf, fetch_rows, in_one_row
 from daemon.store.commands import EndSession
-from daemon.store.reads.conditions import IS_PENDING
+from daemon.store.reads.conditions import IS_IN_ORDER
 from daemon.store.reads.time_blocks import SeqRange, next_range
 from daemon.store.schema import (
     api_keys,
@@ -137,7 +137,7 @@ def webhooks_with_work(connection: Connection, behind: str = "", look_at: int = 
 
 # An EXISTS for each webhook: DISTINCT would scan all deliveries.
 _WITH_WORK = in_one_row(
-    select(webhooks.c.id, exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_PENDING).label("has_work"))
+    select(webhooks.c.id, exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_IN_ORDER).label("has_work"))
     .where(webhooks.c.id > bindparam("behind"), webhooks.c.paused_at.is_(None))
     .order_by(webhooks.c.id)
     .limit(bindparam("look_at"))
@@ -190,7 +190,7 @@ WORK = (
         events.c.traceparent,
     )
     .join_from(deliveries, events, deliveries.c.event_id == events.c.id)
-    .where(deliveries.c.webhook_id == bindparam("webhook_id"), IS_PENDING)
+    .where(deliveries.c.webhook_id == bindparam("webhook_id"), IS_IN_ORDER)
 )
 _newest_cancellation = (
     select(cancellations)

@@ -16,6 +16,7 @@ from daemon.store.reads.delivery_reads import choices_of
 from daemon.store.reads.pagination import Page, page_of
 from daemon.store.reads.time_blocks import SeqRange, next_range
 from daemon.store.schema import bulk_jobs, deliveries, webhooks
+from daemon.store.stored_status import words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def _choices(choice: Choice, reach: _Reach, look_at: int) -> Sequence[pagination
     """Return what to look through, with what each row is checked for."""
     if choice.seqs is not None:
         some = [seq for seq in choice.seqs if reach.first_seq <= seq <= reach.last_seq][:look_at]
-        these = [deliveries.c.seq.in_(some)], [deliveries.c.status.in_(STATUSES[choice.action])]
+        these = [deliveries.c.seq.in_(some)], [deliveries.c.status.in_(words_of(STATUSES[choice.action]))]
         return [pagination.Choice(deliveries, these[0], [*these[1], *_conditions(choice)])] if some else []
     asked = frozenset(choice.wanted.statuses or DeliveryStatus)
     possible = tuple(status for status in DeliveryStatus if status in asked & STATUSES[choice.action])

@@ -6,8 +6,12 @@ from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import DeliveryStatus, Webhook
 from daemon.domain.operations import OPERATIONAL_TYPES
 from daemon.store.schema import cancellations, deliveries, events
+from daemon.store.stored_status import PENDING, PENDING_WORDS
 
-IS_PENDING = deliveries.c.status == DeliveryStatus.PENDING
+# In the order of its webhook: an index has these of a webhook by their numbers.
+IS_IN_ORDER = deliveries.c.status == PENDING
+# Also those that wait aside. A planner reads each word's part of an index: in no common order.
+IS_PENDING = deliveries.c.status.in_(PENDING_WORDS)
 IS_COVERED = and_(
     cancellations.c.webhook_id == deliveries.c.webhook_id,
     cancellations.c.through_seq >= deliveries.c.seq,

@@ -14,6 +14,7 @@ from daemon.store.reads.pagination import LOOK_AT, Choice, Page, bounded_page
 from daemon.store.reads.timed_pages import Period, timed_page
 from daemon.store.rows import right
 from daemon.store.schema import attempts, deliveries, events, webhooks
+from daemon.store.stored_status import words_of
 
 _SUCCESS = range(200, 300)
 
@@ -141,11 +142,11 @@ def choices_of(wanted: DeliveryFilter, first_seq: int) -> list[Choice]:
         return [Choice(deliveries, by_index, by_row, first_seq=first_seq)]
     if wanted.event_id is None and by_index:
         return [
-            Choice(deliveries, [*by_index, deliveries.c.status == status], by_row, first_seq=first_seq)
-            for status in statuses
+            Choice(deliveries, [*by_index, deliveries.c.status == word], by_row, first_seq=first_seq)
+            for word in words_of(statuses)
         ]
     return (
-        [Choice(deliveries, by_index, [deliveries.c.status.in_(statuses), *by_row], first_seq=first_seq)]
+        [Choice(deliveries, by_index, [deliveries.c.status.in_(words_of(statuses)), *by_row], first_seq=first_seq)]
         if statuses
         else []
     )

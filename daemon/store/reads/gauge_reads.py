@@ -6,7 +6,7 @@ from sqlalchemy import Connection, func, select, tuple_
 
 from daemon.domain.model import Delivery
 from daemon.store import rows
-from daemon.store.reads.conditions import IS_PENDING
+from daemon.store.reads.conditions import IS_IN_ORDER
 from daemon.store.schema import deliveries, fan_outs, mails, teams, webhooks
 
 # One part counts a hundred teams with up to this many deliveries each, or a part of the deliveries of a larger team.
@@ -97,7 +97,7 @@ def count_mails(connection: Connection, place: MailPlace) -> MailPart:
 
 
 def _count_teams(connection: Connection, behind: str) -> Part:
-    of_team = select(deliveries.c.seq).where(IS_PENDING, deliveries.c.team_id == teams.c.id)
+    of_team = select(deliveries.c.seq).where(IS_IN_ORDER, deliveries.c.team_id == teams.c.id)
     some = of_team.limit(_DELIVERIES_PER_TEAM).correlate(teams).subquery()
     counted = select(func.count()).select_from(some).scalar_subquery()
     first = of_team.with_only_columns(func.min(deliveries.c.seq)).scalar_subquery()
@@ -115,7 +115,7 @@ def _count_teams(connection: Connection, behind: str) -> Part:
 
 
 def _count_team(connection: Connection, place: Place) -> Part:
-    of_team = select(deliveries.c.seq).where(IS_PENDING, deliveries.c.team_id == place.team_id)
+    of_team = select(deliveries.c.seq).where(IS_IN_ORDER, deliveries.c.team_id == place.team_id)
     some = of_team.where(deliveries.c.seq > place.seq).order_by(deliveries.c.seq).limit(_DELIVERIES_AT_ONCE).subquery()
     query = select(func.count(), func.min(some.c.seq), func.max(some.c.seq)).select_from(some)
     count, first_seq, last_seq = connection.execute(query).one()

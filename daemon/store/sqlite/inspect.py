@@ -111,8 +111,11 @@ def _inspect(connection: sqlite3.Connection, full: bool) -> Contents:
     if what := wrong_cell(connection):
         raise _damaged(what)
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    (pending,) = connection.execute("SELECT count(*) FROM deliveries WHERE status = 'pending'").fetchone()
+    (pending,) = connection.execute(_PENDING).fetchone()
     return Contents(pages, revision, pending + _remaining_of_fan_outs(connection))
+
+
+_PENDING = "SELECT count(*) FROM deliveries WHERE status IN ('pending', 'pending_aside')"
 
 
 def _remaining_of_fan_outs(connection: sqlite3.Connection) -> int:

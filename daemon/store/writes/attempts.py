@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, or_, update
 
 from daemon.domain.model import DeliveryStatus
 from daemon.domain.operations import OperationalType
-from daemon.store.bulk import InsertRows, UpdateRows, execute_rows, given_rows, send_rows
+from daemon.store.bulk import InsertRows, Row, UpdateRows, execute_rows, given_rows, send_rows
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.rows import attempt_row
 from daemon.store.schema import attempts, deliveries, webhooks
 from daemon.store.sequences import Sequences
+from daemon.store.stored_status import PENDING_ASIDE, PENDING_WORDS
+from daemon.store.writes.aside import aside_row, insert_aside
 from daemon.store.writes.counters import count_ended
 from daemon.store.writes.credits import debit
 from daemon.store.writes.crossings import Told
@@ -36,6 +38,7 @@ def record_attempts(connection: Connection, commands: Sequence[RecordAttempt], _
             raise RecordedAlready
         return [_NOTHING_FOLLOWS]
     send_rows(connection, _INSERT_ATTEMPTS, [attempt_row(command.seq, command.attempt) for command in commands])
+    insert_aside(connection, [_aside_row(command) for command in commands if command.verdict.steps_aside])
     _update_counters(connection, commands)
     count_ended(connection, commands)
     told = _charge(connection, commands)
@@ -74,7 +77,7 @@ _MOVE_DELIVERIES = UpdateRows(
     .where(
         deliveries.c.seq == _moved.c.seq,
         # Concatenation keeps planners from going through all that is pending: there may be millions.
-        deliveries.c.status.concat("") == DeliveryStatus.PENDING,
+        or_(*(deliveries.c.status.concat("") == word for word in PENDING_WORDS)),
         deliveries.c.attempts_made == _moved.c.attempts_before,
     )
     .values(
@@ -100,12 +103,17 @@ def _new_state(command: RecordAttempt) -> tuple[Any, ...]:
     return (
         command.seq,
         number - 1,
-        verdict.status.value,
+        PENDING_ASIDE if verdict.steps_aside else verdict.status.value,
         number,
         command.next_attempt_at,
         None if verdict.status is DeliveryStatus.PENDING else command.now,
         verdict.cancel_reason and verdict.cancel_reason.value,
     )
+
+
+def _aside_row(command: RecordAttempt) -> Row:
+    assert command.next_attempt_at is not None, "only who waits for a retry steps aside"
+    return aside_row(command.seq, command.webhook_id, due_at=command.next_attempt_at, counted_from=command.now)
 
 
 def _update_counters(connection: Connection, commands: Sequence[RecordAttempt]) -> None:

@@ -11,12 +11,14 @@ from sqlalchemy import Connection
 from daemon.domain.errors import StoreUnavailable
 from daemon.store import commands, job_commands, upkeep_commands
 from daemon.store.address_commands import AskForAddress, ConfirmAddress, RemoveAddress
+from daemon.store.aside_commands import SetAside, TakeBack
 from daemon.store.commands import Command
 from daemon.store.engine import Apply, Engine
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.writes import (
     addresses,
     api_keys,
+    aside,
     attempts,
     audit,
     bulk_jobs,
@@ -56,6 +58,8 @@ APPLY: Mapping[type, Apply] = {
     commands.CreateWebhook: webhooks.create_webhooks,
     commands.SaveWebhook: webhooks.save_webhooks,
     commands.CancelPending: cancelling.cancel_all_pending,
+    SetAside: aside.set_all_aside,
+    TakeBack: aside.take_all_back,
     commands.CancelNext: cancelling.cancel_next,
     commands.Resend: replays.resend,
     commands.Recover: replays.recover,

@@ -19,6 +19,8 @@ from daemon.store.commands import Cancelled, CancelledDelivery
 from daemon.store.job_commands import AddBulkJob, CancelForJob, EndBulkJob, MoveBulkJob, MovedJob
 from daemon.store.schema import bulk_jobs, deliveries, teams, webhooks
 from daemon.store.sequences import Sequences
+from daemon.store.stored_status import PENDING_WORDS
+from daemon.store.writes.aside import forget_aside
 from daemon.store.writes.counters import count_cancelled
 from daemon.store.writes.events import delivery_row, insert_requeued
 
@@ -131,7 +133,7 @@ def _cancel(connection: Connection, command: CancelForJob) -> Cancelled:
     names = select(column.seq, column.id, column.event_id, column.event_type).where(
         column.seq.in_([seq for seq in command.seqs if seq != command.in_flight_seq]),
         # Concatenation keeps planners from going through all that is pending: there may be millions.
-        column.status.concat("") == DeliveryStatus.PENDING,
+        column.status.concat("").in_(PENDING_WORDS),
         column.webhook_id.concat("") == command.webhook.id,
     )
     pending = connection.execute(names.order_by(column.seq).with_for_update()).all()
@@ -139,6 +141,7 @@ def _cancel(connection: Connection, command: CancelForJob) -> Cancelled:
         state = {"status": DeliveryStatus.CANCELLED, "cancel_reason": CancelReason.REQUESTED}
         ended = {**state, "completed_at": command.now, "next_attempt_at": None}
         connection.execute(update(deliveries).where(column.seq.in_([row.seq for row in pending])).values(**ended))
+        forget_aside(connection, [row.seq for row in pending])
         count_cancelled(connection, {(command.webhook.id, command.now): len(pending)})
         this = bulk_jobs.c.id == command.job_id
         connection.execute(update(bulk_jobs).where(this).values(done=bulk_jobs.c.done + len(pending)))

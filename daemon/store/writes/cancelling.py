@@ -27,9 +27,10 @@ from sqlalchemy import (
 from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.commands import Cancelled, CancelledDelivery, CancelledPage, CancelNext, CancelPending
-from daemon.store.reads.conditions import IS_PENDING
 from daemon.store.schema import cancellations, deliveries, webhooks
 from daemon.store.sequences import Sequences
+from daemon.store.stored_status import PENDING_ASIDE, PENDING_WORDS
+from daemon.store.writes.aside import forget_aside
 from daemon.store.writes.counters import count_cancelled
 from daemon.store.writes.fan_outs import cancel_deferred_deliveries
 
@@ -48,15 +49,14 @@ def cancel_pending(
     """
     cancel_deferred_deliveries(connection, webhook_id, reason=reason, now=now)
     last = connection.execute(_newest_of(webhook_id)).first()
-    pending = _pending_of(webhook_id, but_seq)
-    excepted = and_(pending, deliveries.c.seq == ((last and last.except_seq) or 0))  # 0 is no delivery's
-    behind = and_(pending, deliveries.c.seq > (last.through_seq if last else 0))
-    names = _names(connection, excepted) + _names(connection, behind)
+    of_webhook = _of(webhook_id, but_seq)
+    excepted = and_(of_webhook, deliveries.c.seq == ((last and last.except_seq) or 0))  # 0 is no delivery's
+    behind = and_(of_webhook, deliveries.c.seq > (last.through_seq if last else 0))
     limit = MAX_CANCELLED_PER_COMMIT
     first = _cancel(connection, excepted, reason=reason, now=now, limit=limit)
     others = _cancel(connection, behind, reason=reason, now=now, limit=limit)
-    more = others == limit
-    _count(connection, webhook_id, now=now, count=first + others)
+    names, more = (*first, *others), len(others) == limit
+    _count(connection, webhook_id, now=now, count=len(names))
     if more:
         through = select(func.max(deliveries.c.seq)).where(deliveries.c.webhook_id == webhook_id).scalar_subquery()
         rest = {"webhook_id": webhook_id, "through_seq": through, "except_seq": but_seq, "reason": reason, "at": now}
@@ -84,10 +84,10 @@ def _cancel_page(connection: Connection, command: CancelNext) -> CancelledPage |
     this = _cancellation_behind(connection, command.after_seq) or _cancellation_behind(connection, 0)
     if this is None:
         return None
-    covered = and_(_pending_of(this.webhook_id, this.except_seq), deliveries.c.seq <= this.through_seq)
+    covered = and_(_of(this.webhook_id, this.except_seq), deliveries.c.seq <= this.through_seq)
     reason = CancelReason(this.reason)
     limit = min(MAX_CANCELLED_PER_COMMIT, _LATER_AT_ONCE)
-    count = _cancel(connection, covered, reason=reason, now=this.at, limit=limit)
+    count = len(_cancel(connection, covered, reason=reason, now=this.at, limit=limit))
     _count(connection, this.webhook_id, now=this.at, count=count)
     is_over, total, same = count < limit, this.cancelled + count, cancellations.c.seq == this.seq
     if is_over:
@@ -123,26 +123,40 @@ def _newest_of(webhook_id: str) -> Any:
     return query.order_by(cancellations.c.seq.desc()).limit(1)
 
 
-def _pending_of(webhook_id: str, but_seq: int | None) -> ColumnElement[bool]:
-    pending = and_(deliveries.c.webhook_id == webhook_id, IS_PENDING)
-    return pending if but_seq is None else and_(pending, deliveries.c.seq != but_seq)
+def _of(webhook_id: str, but_seq: int | None) -> ColumnElement[bool]:
+    of_webhook = deliveries.c.webhook_id == webhook_id
+    return of_webhook if but_seq is None else and_(of_webhook, deliveries.c.seq != but_seq)
 
 
-def _cancel(connection: Connection, these: ColumnElement[bool], reason: CancelReason, now: int, limit: int) -> int:
-    """Cancel the first of these, at most `limit`; return how many."""
-    # By `seq`: given two upper bounds, an engine may use the wrong one and scan everything that is pending.
-    some = deliveries.c.seq.in_(select(deliveries.c.seq).where(these).order_by(deliveries.c.seq).limit(limit))
+def _cancel(
+    connection: Connection, these: ColumnElement[bool], reason: CancelReason, now: int, limit: int
+) -> tuple[CancelledDelivery, ...]:
+    """Cancel some of these that are pending, at most `limit`: first those in order, then those that wait aside."""
+    cancelled: list[CancelledDelivery] = []
+    for word in PENDING_WORDS:
+        found = _first(connection, and_(these, deliveries.c.status == word), limit - len(cancelled))
+        seqs = [seq for seq, *_ in found]
+        _cancel_these(connection, seqs, word, reason=reason, now=now)
+        if word == PENDING_ASIDE:
+            forget_aside(connection, seqs)
+        cancelled += [CancelledDelivery(*name) for _, *name in found]
+    return tuple(cancelled)
+
+
+def _first(connection: Connection, these: ColumnElement[bool], limit: int) -> Sequence[Sequence[Any]]:
+    """Return the number and the names of the first of these, in order, at most `limit`."""
+    names = select(deliveries.c.seq, deliveries.c.id, deliveries.c.event_id, deliveries.c.event_type).where(these)
+    return sorted(fetch_rows(connection, in_one_row(names.order_by(deliveries.c.seq).limit(limit)), {}))
+
+
+def _cancel_these(connection: Connection, seqs: Sequence[int], word: str, *, reason: CancelReason, now: int) -> None:
     state = {"status": DeliveryStatus.CANCELLED, "cancel_reason": reason, "completed_at": now, "next_attempt_at": None}
-    return connection.execute(update(deliveries).where(some).values(**state)).rowcount
+    if seqs:
+        # Concatenation keeps planners from going through all that is pending: there may be millions.
+        these = deliveries.c.seq.in_(seqs), deliveries.c.status.concat("") == word
+        connection.execute(update(deliveries).where(*these).values(**state))
 
 
 def _count(connection: Connection, webhook_id: str, now: int, count: int) -> None:
     if count:
         count_cancelled(connection, {(webhook_id, now): count})
-
-
-def _names(connection: Connection, these: ColumnElement[bool]) -> tuple[CancelledDelivery, ...]:
-    """Return the names of the first of these, at most MAX_CANCELLED_PER_COMMIT."""
-    names = select(deliveries.c.seq, deliveries.c.id, deliveries.c.event_id, deliveries.c.event_type).where(these)
-    found = fetch_rows(connection, in_one_row(names.order_by(deliveries.c.seq).limit(MAX_CANCELLED_PER_COMMIT)), {})
-    return tuple(CancelledDelivery(*name) for _, *name in sorted(found))

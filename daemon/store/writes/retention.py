@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, or_, select
 
-from daemon.domain.model import DeliveryStatus
 from daemon.store.reads.time_blocks import SeqRange, next_range
 from daemon.store.schema import attempts, deliveries, events, fan_outs, mails
 from daemon.store.sequences import Sequences
+from daemon.store.stored_status import PENDING_WORDS
 from daemon.store.upkeep_commands import (
     Pruned,
     PruneEvents,
@@ -73,7 +73,7 @@ _WANTED = (
     select(_some.c.seq)
     .where(
         or_(
-            _some.c.status == DeliveryStatus.PENDING.value,
+            _some.c.status.in_(PENDING_WORDS),
             _some.c.created_at >= bindparam("before"),
             _some.c.seq == bindparam("newest"),
         )

@@ -1,0 +1,48 @@
+"""Deliveries that wait aside where several nodes share the webhooks (contract "Options of a webhook")."""
+
+from daemon.domain.retries import WhileRetrying
+from daemon.domain.webhook_options import WebhookOptions
+from tests.cluster.real_nodes import Cluster, owns, until_shared
+from tests.cluster.waiting import until
+from tests.support.daemon import RunningDaemon, statuses
+
+URL = "https://receiver.example/hook"
+NAMES = ("while_retrying", "retry_schedule")
+
+
+def stepping_aside(after_s: float) -> WebhookOptions:
+    return WebhookOptions(while_retrying=WhileRetrying.STEP_ASIDE, retry_schedule=(after_s,))
+
+
+async def test_they_step_aside_as_was_chosen_at_whichever_node(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, second = pair
+    team = await first.team()
+    webhooks = [await first.webhook(team, f"{URL}/{number}") for number in range(8)]
+    assert {owns(first, webhook) for webhook in webhooks} == {True, False}, "each node delivers for some"
+    for number, webhook in enumerate(webhooks):
+        await second.change(webhook, options=stepping_aside(1), changed_options=NAMES)
+        cluster.receiver.answers[f"{URL}/{number}"] = statuses(503, 200)
+    await first.submit(team, 1)
+    await second.submit(team, 2)
+    await until(lambda: len(cluster.receiver.arrivals) == 24)
+    for number in range(8):
+        assert [arrival.number for arrival in cluster.receiver.at(f"{URL}/{number}")] == [1, 2, 1]
+
+
+async def test_what_waits_aside_survives_a_takeover(cluster: Cluster) -> None:
+    async with cluster.node("b") as survivor:
+        async with cluster.node("a") as victim:
+            await until_shared(survivor, victim)
+            team = await victim.team()
+            webhooks = [await victim.webhook(team, f"{URL}/{number}") for number in range(8)]
+            assert {owns(victim, webhook) for webhook in webhooks} == {True, False}, "each node delivers for some"
+            for number, webhook in enumerate(webhooks):
+                await victim.change(webhook, options=stepping_aside(2), changed_options=NAMES)
+                cluster.receiver.answers[f"{URL}/{number}"] = statuses(503, 200)
+            await victim.submit(team, 1)
+            await until(lambda: len(cluster.receiver.arrivals) == 8)
+        await until(lambda: len(cluster.receiver.arrivals) == 16)
+        for number in range(8):
+            assert [arrival.attempt for arrival in cluster.receiver.at(f"{URL}/{number}")] == [1, 2]
