@@ -15,6 +15,7 @@ from daemon.crypto.api_keys import ApiKeys
 from daemon.crypto.vault import Vault
 from daemon.delivery.canceller import Canceller
 from daemon.delivery.fleet import Fleet
+from daemon.delivery.owners import OnlyOwner
 from daemon.delivery.pace import Paces
 from daemon.delivery.resuming import resume
 from daemon.delivery.router import Router
@@ -157,7 +158,7 @@ async def assemble(
         timers=timers,
         share=mine,
     )
-    owners = fleet if cluster is None else cluster.wakes(fleet)
+    owners = OnlyOwner(fleet, timers) if cluster is None else cluster.wakes(fleet, timers)
     fan_outs = await delivery.fan_outs(owners, mine)
     bulk_runner = BulkRunner(store=store, clock=clock, telemetry=telemetry, owners=owners)
     memory = Memory(

@@ -127,9 +127,9 @@ class ClusterBuilder:
         shared = self._shared
         return ShareOfWork(owns=self._membership.owns, look=shared.look, read_pending=shared.read_pending)
 
-    def wakes(self, fleet: Fleet) -> Wakes:
+    def wakes(self, fleet: Fleet, timers: Timers) -> Wakes:
         """Return what tells the owners of new deliveries."""
-        return Wakes(fleet=fleet, owns=self._membership.owns, caller=self._caller)
+        return Wakes(fleet=fleet, timers=timers, owns=self._membership.owns, caller=self._caller)
 
     def node(
         self,

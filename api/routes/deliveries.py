@@ -77,7 +77,7 @@ class Delivery(Output):
     status: DeliveryStatus = Field(description="Its current status.")
     test: bool = Field(description="Whether the test route created it.")
     attempts_made: int = Field(description="How many attempts have ended.")
-    next_attempt_at: OutputTime | None = Field(description="When the next retry is due, while one waits.")
+    next_attempt_at: OutputTime | None = Field(description="When the next attempt is due, while it waits for a time.")
     created_at: OutputTime = Field(description="When it was created.")
     completed_at: OutputTime | None = Field(description="When it succeeded, failed or was cancelled.")
     cancel_reason: CancelReason | None = Field(description="Why it was cancelled, if it was.")
@@ -110,7 +110,8 @@ class DeliveryDetails(Delivery):
     """A delivery with all its attempts."""
 
     next_attempt_because: NextAttemptReason | None = Field(
-        description="Why the next retry waits: `back_off`, or `retry_after` if its receiver asked for longer than that."
+        description="Why the next attempt waits: `back_off`, `retry_after` if its receiver asked for longer than that, "
+        "or `deliver_at` if its event is to be delivered then."
     )
 
     attempts: list[Attempt] = Field(description="Oldest first.")
@@ -211,6 +212,7 @@ def _show_delivery(
 ) -> Delivery:
     is_pending = delivery.status is DeliveryStatus.PENDING
     is_broke = lacks_credits and is_pending and delivery.event_type not in OPERATIONAL_TYPES
+    is_broke = is_broke and not delivery.waits_aside
     is_held = is_broke or is_paused or delivery.next_attempt_at is not None
     return Delivery(
         id=delivery.id,

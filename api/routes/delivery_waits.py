@@ -10,8 +10,9 @@ from daemon.store.reads import actor_reads, api_reads
 
 
 class NextAttemptReason(StrEnum):
-    """Why a retry waits."""
+    """Why a next attempt waits."""
 
+    DELIVER_AT = "deliver_at"
     BACK_OFF = "back_off"
     RETRY_AFTER = "retry_after"
 
@@ -42,8 +43,10 @@ async def without_credits(call: Call, deliveries: Sequence[Delivery]) -> frozens
 
 async def next_attempt_because(call: Call, delivery: Delivery, attempts: Sequence[Attempt]) -> NextAttemptReason | None:
     """Return why a delivery's next attempt waits, None if none does."""
-    if delivery.status is not DeliveryStatus.PENDING or delivery.next_attempt_at is None or not attempts:
+    if delivery.status is not DeliveryStatus.PENDING or delivery.next_attempt_at is None:
         return None
+    if not attempts:
+        return NextAttemptReason.DELIVER_AT
     webhook = await call.handles.reader.fetch(actor_reads.webhook_or_deleted, delivery.webhook_id)
     policy = call.handles.settings.delivery.policy
     if webhook is not None and is_held_back(policy_of(policy, webhook.options), attempts[-1]):

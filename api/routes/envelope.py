@@ -7,7 +7,7 @@ the words for what is wrong: so what is said does not depend on who found it.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -40,6 +40,9 @@ class SubmittedEvent(Input):
     team_id: OneTeam = Field(None, description="Whose it is. A team's key may leave it out.", examples=["team_acme"])
     data: dict[str, Any] = Field(description="What happened, as any JSON object; it is passed on byte for byte.")
     timestamp: InputTime | None = Field(None, description="When it happened, with any offset; now, if left out.")
+    deliver_at: InputTime | None = Field(
+        None, description="Not to be delivered before this time, 90 days ahead at most; at once, if left out."
+    )
 
 
 class Envelope(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -49,6 +52,12 @@ class Envelope(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     data: Raw
     team_id: str | None = None
     timestamp: str | None = None
+    deliver_at: str | None = None
+
+    @property
+    def rare_texts(self) -> Mapping[str, str | None]:
+        """The members that few events have, all of them texts."""
+        return {"deliverAt": self.deliver_at}
 
 
 class _Data(Struct):
@@ -90,7 +99,7 @@ def read_events(raw: bytes, media_type: str, known: Known) -> Iterator[Envelope 
 
 def wrong_fields_of(envelope: Envelope, path: str, known: Known) -> ApiError:
     """Return the refusal (404, 422) that names each wrong field of an event but its data: there is one."""
-    given = {"teamId": envelope.team_id, "timestamp": envelope.timestamp}
+    given = {"teamId": envelope.team_id, "timestamp": envelope.timestamp, **envelope.rare_texts}
     fields = {name: value for name, value in given.items() if value is not None}
     try:
         validate({"event": envelope.event, "data": {}, **fields}, SubmittedEvent, known, root=path)
@@ -130,7 +139,12 @@ def _are_beyond_doubt(raw: bytes, envelopes: Sequence[Envelope]) -> bool:
             return False
         given = 1 + (envelope.team_id is not None) + (envelope.timestamp is not None)
         marks += 2 + 4 * given + data.count(b'"')
-    return marks == raw.count(b'"')
+    total = raw.count(b'"')
+    return marks == total or marks + 4 * sum(map(_rare_texts_in, envelopes)) == total
+
+
+def _rare_texts_in(envelope: Envelope) -> int:
+    return sum(text is not None for text in envelope.rare_texts.values())
 
 
 def _envelope_or_mistakes(text: str, path: str, known: Known) -> Envelope | ApiError:
@@ -147,7 +161,13 @@ def _read_strictly(text: str, path: str, known: Known) -> Envelope:
     submitted = validate(value, SubmittedEvent, known, root=path)
     if not data:  # it is there, and only its depth can keep it from being found
         raise invalid_json("it is nested too deeply", path)
-    return Envelope(submitted.event, Raw(data), team_id=submitted.team_id, timestamp=value.get("timestamp"))
+    return Envelope(
+        submitted.event,
+        Raw(data),
+        team_id=submitted.team_id,
+        timestamp=value.get("timestamp"),
+        deliver_at=value.get("deliverAt"),
+    )
 
 
 def _data_of(text: str) -> str:

@@ -20,6 +20,7 @@ from api.limits.rate_limit import tokens_for, tokens_for_receipts
 from api.limits.sizes import MAX_PAGE
 from api.routes.deliveries import DELIVERY_EXAMPLE, Delivery, show_deliveries
 from api.routes.envelope import SubmittedEvent
+from api.routes.event_terms import ShownTerms, shown_terms
 from api.routes.submission import SubmissionHeaders, read_batch, read_submission
 from daemon.crypto.api_keys import OPERATOR
 from daemon.crypto.idempotency import scope_of
@@ -51,7 +52,7 @@ class SubmittingKey(Output):
     name: str = Field(description="The key's name.")
 
 
-class ListedEvent(Output):
+class ListedEvent(ShownTerms):
     """An accepted event, without its body."""
 
     id: str = Field(description="The event's id.")
@@ -198,6 +199,7 @@ def _summary_of(event: Event) -> EventSummary:
         accepted_at=event.accepted_at,
         test=event.test,
         key_id=event.key_id,
+        terms=event.terms,
     )
 
 
@@ -212,6 +214,7 @@ def _show_event(event: EventSummary, names: Mapping[str, str]) -> ListedEvent:
         test=event.test,
         size=event.size,
         key=None if key_id is None else SubmittingKey(id=key_id, name=names.get(key_id, key_id)),
+        **shown_terms(event.terms),
     )
 
 
@@ -237,6 +240,7 @@ _LISTED_EXAMPLE = {
     "acceptedAt": "2025-07-15T10:30:00.120Z",
     "test": False,
     "size": 203,
+    "deliverAt": None,
     "key": {"id": "key_01jzy8h2k4n6q8s0v2x4z6b8d0", "name": "CRM sync"},
 }
 _BODY_EXAMPLE = {

@@ -15,6 +15,7 @@ from api.http.wire import format_time, parse_time
 from api.limits.rate_limit import tokens_for
 from api.limits.sizes import KIB, MAX_BATCH_EVENTS, MAX_EVENT_BYTES
 from api.routes.envelope import Envelope, read_event, read_events, require_depth, wrong_fields_of
+from api.routes.event_terms import read_terms
 from daemon.domain.submission import NewEvent, Submission
 from daemon.domain.trace_context import parse_traceparent
 from daemon.telemetry.metrics import Refusal
@@ -118,7 +119,8 @@ def _new_event(call: Call, envelope: Envelope, path: str, now: int, traceparent:
     body = _body(envelope.event, team_id, timestamp=format_time(timestamp), data=data)
     if len(body) > MAX_EVENT_BYTES:
         raise too_large(f"an event has at most {MAX_EVENT_BYTES // KIB} KiB", path)
-    return NewEvent(team_id, envelope.event, timestamp=timestamp, body=body, traceparent=traceparent)
+    terms = None if envelope.deliver_at is None else read_terms(envelope, path, now=now, known=call.known)
+    return NewEvent(team_id, envelope.event, timestamp=timestamp, body=body, traceparent=traceparent, terms=terms)
 
 
 def _may_be(call: Call, envelope: Envelope) -> bool:

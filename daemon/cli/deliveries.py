@@ -165,7 +165,7 @@ def row(delivery: dict[str, Any]) -> tuple[Any, ...]:
 
 def cause_of(delivery: dict[str, Any]) -> str:
     """Return why it stands so: why it was cancelled, else how its last attempt ended; "" if there was none."""
-    from daemon.domain.causes import PACED, PAUSED, attempt_in_words, cancelled_in_words
+    from daemon.domain.causes import LATER, PACED, PAUSED, attempt_in_words, cancelled_in_words
 
     if delivery["cancelReason"] is not None:
         return cancelled_in_words(delivery["cancelReason"])
@@ -173,6 +173,8 @@ def cause_of(delivery: dict[str, Any]) -> str:
         return PAUSED
     if delivery.get("waitingForPace"):
         return PACED
+    if delivery.get("waitsAside") and not delivery["attemptsMade"]:
+        return LATER
     last = delivery.get("lastAttempt")
     return attempt_in_words(last["outcome"], last["status"], last["durationMs"]) if last else ""
 
@@ -190,6 +192,8 @@ def _print_delivery(delivery: dict[str, Any]) -> None:
     fields = [*zip(COLUMNS, row(delivery), strict=True), ("event id", delivery["eventId"]), ("test", delivery["test"])]
     if delivery.get("nextAttemptBecause") == "retry_after":
         next_attempt = f"{next_attempt}, as its receiver asked by Retry-After"
+    if delivery.get("nextAttemptBecause") == "deliver_at":
+        next_attempt = f"{next_attempt}, as was asked for with its event"
     if delivery.get("waitsAside"):
         next_attempt = f"{next_attempt}; others are delivered meanwhile"
     fields += [("next attempt", next_attempt), ("cancelled because", reason)]

@@ -48,6 +48,7 @@ def send(
     ],
     team_id: TeamFilter = None,
     timestamp: Annotated[str | None, option("--timestamp", help="When it happened; without it, now.")] = None,
+    deliver_at: Annotated[str | None, option("--deliver-at", help="Not to be delivered before: a time, or 2h.")] = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
@@ -57,10 +58,12 @@ def send(
     from daemon.cli.client import connect, json_bytes, present
     from daemon.cli.inputs import read_json_text
     from daemon.cli.replies import print_reply
-    from daemon.cli.times import api_time
+    from daemon.cli.times import api_time, api_time_ahead
 
     content = read_json_text(data)
-    beside = present({"event": event, "teamId": team_id, "timestamp": api_time(timestamp)})
+    beside = present(
+        {"event": event, "teamId": team_id, "timestamp": api_time(timestamp), "deliverAt": api_time_ahead(deliver_at)}
+    )
     with connect(api) as client:
         body = json_bytes(beside).removesuffix(b"}") + b', "data": %s}' % content
         reply = client.send_raw(
@@ -202,9 +205,14 @@ def _print_event(reply: "Reply") -> None:
     fields = [(label, event[field]) for field, label in names.items()]
     body = _body_of(reply.text)
     submitted = (("key", _key_name(event)), ("idempotency key", event["idempotencyKey"]), ("bytes", event["size"]))
-    render(record_of([*fields, *submitted, ("test", event["test"]), ("body", body)]))
+    render(record_of([*fields, *_terms(event), *submitted, ("test", event["test"]), ("body", body)]))
     render("\n[bold]deliveries[/]")
     render(list_of(COLUMNS, map(row, event["deliveries"])))
+
+
+def _terms(event: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return a line for each of the event's terms, if it has any."""
+    return [("not before", event["deliverAt"])] if event.get("deliverAt") else []
 
 
 def _body_of(text: str) -> str:

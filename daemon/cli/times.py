@@ -40,6 +40,12 @@ def api_time(text: str | None) -> str | None:
     return text if text is None or _LEAP_SECOND.fullmatch(text) else to_rfc3339(parse_time(text))
 
 
+def api_time_ahead(text: str | None) -> str | None:
+    """Return what an option gave as the API writes it: a time, or how long from now, such as `2h`; None stays None."""
+    ahead = None if text is None else parse_age(text)
+    return api_time(text) if ahead is None else to_rfc3339(datetime.now(UTC) + ahead)
+
+
 def resume_time(for_time: str | None, until: str | None) -> str | None:
     """Return when a webhook resumes by itself, as the API takes it, by one of two options; None without both.
 

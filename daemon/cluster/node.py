@@ -73,6 +73,7 @@ class Node:
         log = self.telemetry.log
         heard: dict[str, Heard] = {
             channels.WAKES: self._wake_own,
+            channels.TIMES: lambda times: self.timers.note_time(min(map(int, times))),
             channels.FEED: lambda _: self.feed.wake(),
             channels.WATCHED: self.live_pages.watched,
             channels.LIVE: self.live_pages.changed,
@@ -108,6 +109,7 @@ class Node:
 
     def _look_at_everything(self) -> None:
         self.feed.wake()
+        self.timers.wake()
         self.membership.look_now()
         self.answering.look()
 

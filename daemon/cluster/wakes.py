@@ -10,6 +10,7 @@ import trio
 
 from daemon.cluster.caller import Caller
 from daemon.delivery.fleet import Fleet
+from daemon.delivery.timers import Timers
 from daemon.domain.model import Work
 from daemon.store import channels
 
@@ -20,8 +21,9 @@ _WAKES_PER_YIELD = 10
 class Wakes:
     """The `daemon.delivery.owners.Owners` of a cluster: this node's fleet, and all other nodes."""
 
-    def __init__(self, *, fleet: Fleet, owns: Callable[[str], bool], caller: Caller) -> None:
+    def __init__(self, *, fleet: Fleet, timers: Timers, owns: Callable[[str], bool], caller: Caller) -> None:
         self._fleet = fleet
+        self._timers = timers
         self._owns = owns
         self._caller = caller
 
@@ -43,6 +45,11 @@ class Wakes:
                 others.append(webhook_id)
         if others:
             self._caller.call(channels.WAKES, others)
+
+    def note_time(self, at: int) -> None:
+        """Have all nodes take note of a time: whoever owns the webhook then sees to it."""
+        self._timers.note_time(at)
+        self._caller.call(channels.TIMES, (str(at),))
 
     def wake_all(self) -> None:
         """Have all actors that run here check the database."""

@@ -6,6 +6,8 @@ from typing import Any
 
 import trio
 
+from daemon.domain.clock import rfc_3339
+from daemon.domain.delivery_terms import DeliveryTerms
 from daemon.domain.ids import fan_out_delivery_id
 from daemon.domain.submission import MatchedEvent
 from daemon.domain.trace_context import trace_id_of
@@ -42,7 +44,12 @@ def _fields(command: AcceptEvents, matched: MatchedEvent) -> Mapping[str, Any]:
         "deliveryIds": _first_delivery_ids(command, matched),
         "test": event.test,
         "traceId": trace_id_of(event.traceparent),
+        **({} if event.terms is None else _terms(event.terms)),
     }
+
+
+def _terms(terms: DeliveryTerms) -> Mapping[str, Any]:
+    return {} if terms.deliver_at is None else {"deliverAt": rfc_3339(terms.deliver_at)}
 
 
 def _first_delivery_ids(command: AcceptEvents, matched: MatchedEvent) -> list[str]:

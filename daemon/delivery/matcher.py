@@ -73,6 +73,7 @@ class Matcher:
                 test=event.test,
                 traceparent=event.traceparent,
                 key_id=key_id,
+                terms=event.terms,
             )
             for event, event_id in zip(events, self._clock.new_ids("evt", len(events)), strict=True)
         ]

@@ -1,8 +1,10 @@
-"""Who is told of new deliveries: the fleet of this process, or the nodes that own the webhooks."""
+"""Who is told of new deliveries: the actors of this process, or the nodes that own the webhooks."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from daemon.delivery.fleet import Fleet
+from daemon.delivery.timers import Timers
 from daemon.domain.model import Work
 
 
@@ -15,5 +17,18 @@ class Owners(Protocol):
     def wake(self, webhook_ids: Iterable[str]) -> None:
         """Have the database checked for deliveries of these webhooks."""
 
+    def note_time(self, at: int) -> None:
+        """Have whoever owns a webhook take note of a time (ms) at which something is due."""
+
     def wake_all(self) -> None:
         """Have all running actors check the database."""
+
+
+class OnlyOwner:
+    """This process, which alone delivers for all webhooks."""
+
+    def __init__(self, fleet: Fleet, timers: Timers) -> None:
+        self.offer_all = fleet.offer_all
+        self.wake = fleet.wake
+        self.wake_all = fleet.wake_all
+        self.note_time = timers.note_time

@@ -238,6 +238,8 @@ class Router:
         answer = result.answer
         if isinstance(answer, Accepted):
             await self._owners.offer_all(answer.work)
+            if answer.due_at is not None:
+                self._owners.note_time(answer.due_at)
             for fan_out in answer.fan_outs:
                 self._fan_outs.begin(fan_out.team_id)
             if result.is_new:

@@ -32,6 +32,8 @@ _CANCEL_WORDS: Mapping[CancelReason, str] = MappingProxyType(
 
 # Why a delivery waits whose webhook is paused.
 PAUSED = "waits: webhook paused"
+# Why one waits whose event is to be delivered later.
+LATER = "waits: for its time"
 # Why one waits whose webhook takes so many a second at most.
 PACED = "waits: pace of the webhook"
 
@@ -42,6 +44,8 @@ def in_words(delivery: Delivery, last: LastAttempt | None, *, is_paused: bool = 
         return cancelled_in_words(delivery.cancel_reason)
     if is_paused and delivery.status is DeliveryStatus.PENDING:
         return PAUSED
+    if delivery.waits_aside and not delivery.attempts_made:
+        return LATER
     if is_paced and delivery.status is DeliveryStatus.PENDING and delivery.next_attempt_at is None:
         return PACED
     return "" if last is None else attempt_in_words(last.outcome, last.status, last.duration_ms)

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from daemon.domain.delivery_terms import DeliveryTerms
 from daemon.domain.operations import OPERATIONAL_TYPES, About, BodyFormat
 from daemon.domain.webhook_options import DEFAULT_OPTIONS, WebhookOptions
 
@@ -174,7 +175,7 @@ class Event(Struct, frozen=True, gc=False):
     """One thing that happened. `body` is the payload, serialised once: these very bytes are sent and signed.
 
     `traceparent` is the submission's place in a trace (`daemon.domain.trace_context`), `key_id` the key that it came
-    with, None if nobody knows.
+    with, None if nobody knows. It is delivered on `terms`, None for at once.
     """
 
     id: str
@@ -186,6 +187,7 @@ class Event(Struct, frozen=True, gc=False):
     test: bool = False
     traceparent: str | None = None
     key_id: str | None = None
+    terms: DeliveryTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,7 @@ class EventSummary:
     accepted_at: int
     test: bool
     key_id: str | None
+    terms: DeliveryTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from msgspec import Struct
 
+from daemon.domain.delivery_terms import DeliveryTerms
 from daemon.domain.model import Event
 
 
@@ -20,6 +21,7 @@ class NewEvent(Struct, frozen=True, gc=False):
     test: bool = False
     only_webhook_id: str | None = None
     traceparent: str | None = None
+    terms: DeliveryTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)

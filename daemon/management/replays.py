@@ -124,9 +124,14 @@ class Replays:
                 before_seq=reach.end_seq,
             )
             command = self._kept(recover, once, partial(_total, queued, reach))
-            page = await self._writer.execute(command, lambda page: self._queued(webhook.id, page.queued))
+            page = await self._writer.execute(command, lambda page: self._recovered(webhook.id, page))
             queued, after_seq = queued + page.queued, page.next_after_seq
         return queued
+
+    def _recovered(self, webhook_id: str, page: RecoveredPage) -> None:
+        self._queued(webhook_id, page.queued)
+        if page.due_at is not None:
+            self._owners.note_time(page.due_at)
 
     def _queued(self, webhook_id: str, count: int) -> None:
         self._metrics.deliveries[DeliveryStatus.PENDING].inc(count)

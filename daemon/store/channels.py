@@ -7,6 +7,7 @@ SHARDS = "kakiyo_shards"  # shards have no owner
 REQUESTS = "kakiyo_requests"  # ids of requests
 ANSWERS = "kakiyo_answers"  # ids of requests that are answered
 WATCHED = "kakiyo_watched"  # teams whose pages somebody looks at
+TIMES = "kakiyo_times"  # when something is due, in ms
 LIVE = "kakiyo_live"  # what changed on these: team/webhook
 
-ALL = (ECHO, WAKES, FEED, SHARDS, REQUESTS, ANSWERS, WATCHED, LIVE)
+ALL = (ECHO, WAKES, FEED, SHARDS, REQUESTS, ANSWERS, WATCHED, LIVE, TIMES)

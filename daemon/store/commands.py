@@ -20,13 +20,15 @@ class Accepted(Struct, frozen=True):
     """What was kept. `work` pairs each new delivery with its webhook's id, in order.
 
     `fan_outs` are the deliveries still to be created, by team. `replayed` says that the idempotency key was known:
-    these are the first receipts, and nothing was stored.
+    these are the first receipts, and nothing was stored. `due_at` is when the first of those is due that are to be
+    delivered later, which are no `work`.
     """
 
     receipts: tuple[Receipt, ...]
     work: tuple[tuple[str, Work], ...] = ()
     replayed: bool = False
     fan_outs: tuple[FanOut, ...] = ()
+    due_at: int | None = None
 
 
 class CancelledDelivery(Struct, frozen=True):
@@ -78,10 +80,13 @@ class Granted(Struct, frozen=True):
 
 
 class RecoveredPage(Struct, frozen=True):
-    """How many deliveries were queued, and where the next page begins (None: that was all)."""
+    """How many deliveries were queued, where the next page begins (None: that was all), and when the first of those is
+    due that wait for their time.
+    """
 
     queued: int
     next_after_seq: int | None
+    due_at: int | None = None
 
 
 Answer = TypeVar("Answer", covariant=True)

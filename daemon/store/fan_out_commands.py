@@ -11,12 +11,14 @@ from daemon.store.commands import Cancelled, Command
 class MadeDeliveries(Struct, frozen=True):
     """How many deliveries were made: pending ones as `work`, paired with their webhooks' ids, in order; the others
     were cancelled meanwhile, by webhook and reason. `next_first_seq` is where the first unfinished fan-out begins.
+    `set_aside` has the webhook's id of each that waits aside, and when it is due (ms).
     """
 
     made: int
     work: tuple[tuple[str, Work], ...]
     cancelled: Mapping[tuple[str, CancelReason], Cancelled]
     next_first_seq: int | None
+    set_aside: tuple[tuple[str, int], ...] = ()
 
 
 class MakeDeliveries(Command[MadeDeliveries], frozen=True):

@@ -15,8 +15,6 @@ from daemon.domain.model import (
     CreditEntry,
     Delivery,
     DisabledReason,
-    Event,
-    EventSummary,
     FailedDelivery,
     KeyRole,
     LastAttempt,
@@ -195,37 +193,6 @@ def webhook_row(value: Webhook) -> dict[str, Any]:
         "body_format": value.body_format,
         "options": options_to_text(value.options),
     }
-
-
-def event(row: Row[Any]) -> Event:
-    """Return the Event of a row of `events`."""
-    check_row("events", row)
-    return Event(
-        id=row.id,
-        team_id=row.team_id,
-        type=row.type,
-        timestamp=row.timestamp,
-        body=row.body,
-        accepted_at=row.accepted_at,
-        test=row.test,
-        traceparent=row.traceparent,
-        key_id=row.key_id,
-    )
-
-
-def event_summary(row: Row[*tuple[Any, ...]]) -> EventSummary:
-    """Return the EventSummary of a row with its columns, and its body's size, of `events`."""
-    return EventSummary(
-        seq=row.seq,
-        id=right("events", "id", row.id),
-        team_id=right("events", "team_id", row.team_id),
-        type=right("events", "type", row.type),
-        timestamp=right("events", "timestamp", row.timestamp),
-        size=row.size,
-        accepted_at=right("events", "accepted_at", row.accepted_at),
-        test=right("events", "test", row.test),
-        key_id=right("events", "key_id", row.key_id),
-    )
 
 
 def delivery(row: Row[Any]) -> Delivery:

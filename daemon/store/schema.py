@@ -13,9 +13,10 @@ from daemon.store.tally_schema import LATENCY_COLUMNS as LATENCY_COLUMNS
 from daemon.store.tally_schema import credit_days as credit_days
 from daemon.store.tally_schema import webhook_errors as webhook_errors
 from daemon.store.tally_schema import webhook_hours as webhook_hours
+from daemon.store.waiting_schema import set_aside as set_aside
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0028"
+HEAD_REVISION = "0029"
 
 
 teams = Table(
@@ -104,6 +105,7 @@ events = Table(
     Column("test", Boolean, nullable=False),
     Column("traceparent", Text),
     Column("key_id", Text),  # whose key it came with; NULL: nobody knows
+    Column("deliver_at", BigInteger),  # NULL: at once
     Index("ix_events_team", "team_id", "seq"),
 )
 
@@ -156,18 +158,6 @@ deliveries = Table(
     Index("ix_deliveries_team_status", "team_id", "status", "seq"),
     Index("ix_deliveries_webhook", "webhook_id", "seq"),
     Index("ix_deliveries_webhook_status", "webhook_id", "status", "seq"),
-)
-
-# Pending deliveries that wait until their time is due, and hold no other one of their webhook.
-set_aside = Table(
-    "set_aside",
-    metadata,
-    Column("delivery_seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("webhook_id", Text, nullable=False),
-    Column("due_at", BigInteger, nullable=False),
-    Column("counted_from", BigInteger),  # NULL: the time was asked for, and counts from nothing
-    Index("ix_set_aside_due", "due_at", "delivery_seq"),
-    Index("ix_set_aside_counted", "counted_from", "delivery_seq"),
 )
 
 # Pending deliveries of a webhook up to `through_seq`, except `except_seq`, that are still to be cancelled.

@@ -61,6 +61,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "reason": "Why",
         "recipients": "How many addresses",
         "restarts": "How many restarts within the budget so far",
+        "deliverAt": "Not before when it is delivered (RFC 3339); left out if at once",
         "resumesAt": "When the webhook resumes by itself (RFC 3339); null if it does not",
         "retryInMs": "Milliseconds until the next try; null when there is none",
         "seconds": "How many seconds",
@@ -106,7 +107,7 @@ _INFO = _table(
     ("daemon_stopped", "", "Everything is on disk and the process exits"),
     (
         "event_accepted",
-        "eventId eventType teamId deliveries deliveryIds test traceId",
+        "eventId eventType teamId deliveries deliveryIds test traceId deliverAt",
         "An event is on disk, and this many deliveries of it are pending",
     ),
     ("store_recovered", "durationMs", "The database works again"),

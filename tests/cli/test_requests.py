@@ -312,6 +312,12 @@ CASES = [
         "7",
     ),
     (
+        'events send --type a.b --data {"x":1} --deliver-at 2027-01-15T10:30:00Z',
+        ("POST", "/v1/events", {"event": "a.b", "deliverAt": "2027-01-15T10:30:00.000Z", "data": {"x": 1}}),
+        RECEIPT,
+        "evt_1",
+    ),
+    (
         'events send --team t --type a.b --data {"x":1} --timestamp 2025-07-15T10:30:00Z',
         (
             "POST",

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from api.http.wire import format_time
 from tests.support.api_client import MESSAGE_SENT, RunningApi
 from tests.support.console_client import ConsoleClient
 
@@ -87,3 +88,19 @@ async def test_events_are_listed_and_found_by_their_idempotency_key(
 )
 async def test_a_wrong_filter_is_said_beside_its_field(acme: ConsoleClient, root: str, query: str, field: str) -> None:
     assert (await acme.get(f"{root}/events?{query}")).mistake(field)
+
+
+async def test_the_page_of_an_event_and_of_its_delivery_tell_its_terms(
+    api: RunningApi, acme: ConsoleClient, root: str
+) -> None:
+    await api.webhook()
+    later = format_time(api.handles.now_ms() + 86_400_000)
+    event = {"event": MESSAGE_SENT, "data": {}, "deliverAt": later}
+    event_id = (await api.as_acme.post("/v1/events", event)).value["id"]
+    page = (await acme.get(f"{root}/events/{event_id}")).text
+    assert "<dt>Not delivered before</dt>" in page
+    assert "waits: for its time" in page
+    [delivery] = (await api.as_acme.get("/v1/deliveries")).value["items"]
+    shown = (await acme.get(f"{root}/deliveries/{delivery['id']}")).text
+    assert "as was asked for with its event" in shown
+    assert later in shown

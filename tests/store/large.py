@@ -332,6 +332,7 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "attempts_of": [_attempts_of],
     "list_credit_entries": [lambda c: api_reads.list_credit_entries(c, TEAM, 50)],
     "ended_sessions": [lambda c: actor_reads.ended_sessions(c, "s_12", 1_000)],
+    "pending_since": [lambda c: gauge_reads.pending_since(c, 1)],
     "deliveries_to_come": [lambda c: gauge_reads.deliveries_to_come(c)],
     "subscriptions": [lambda c: actor_reads.subscriptions(c, 12, 1_000)],
     "team_ids": [lambda c: actor_reads.team_ids(c, 12, 1_000)],

@@ -395,6 +395,7 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         "ix_deliveries_event (event_id=?)",
     ),
     "credit_days": (lambda c: console_reads.credit_days(c, TEAM, NOW), "PRIMARY KEY (team_id=? AND day>? AND day<?)"),
+    "pending_since": (lambda c: gauge_reads.pending_since(c, 1), "PRIMARY KEY (rowid=?)"),
     "deliveries_to_come of a team": (lambda c: gauge_reads.deliveries_to_come(c, TEAM), "ix_fan_outs_team (team_id=?)"),
     "count_pending": (
         lambda c: gauge_reads.count_pending(c, gauge_reads.Place()),

@@ -12,6 +12,7 @@ from daemon.actors.threads import run_inline
 from daemon.domain.clock import DAY_MS, NowMs, clock_of
 from daemon.domain.model import Work
 from daemon.maintenance.cleaner import INTERVAL_S, Cleaner
+from daemon.store.aside_commands import SetAside
 from daemon.store.commands import Resend
 from daemon.store.reads import time_blocks
 from daemon.store.reads.reader import Reader
@@ -247,3 +248,13 @@ async def test_a_clock_that_jumped_ahead_deletes_nothing_within_an_hour(
             await housekeeper(database, writer, days=lambda: 30, now_ms=ahead).run()
         assert kept(database) == ["evt_2"]
         nursery.cancel_scope.cancel()
+
+
+def test_what_waits_aside_is_kept(database: AnyDatabase) -> None:
+    found(database)
+    later = delivered(database, 1, OLD, over=False)
+    run(database, SetAside(later.seq, "wh_1", NOW + DAY_MS, NOW))
+    delivered(database, 2, OLD)
+    delivered(database, 3, NOW)
+    assert forget(database).events == 1
+    assert kept(database) == ["evt_1", "evt_3"]

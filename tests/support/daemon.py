@@ -19,6 +19,7 @@ from daemon.config.reload import fixed
 from daemon.config.settings import LogSettings, Settings
 from daemon.crypto.vault import Vault
 from daemon.domain.delivery_filter import DeliveryFilter
+from daemon.domain.delivery_terms import DeliveryTerms
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.mails import Mail
 from daemon.domain.model import Attempt, CreditEntry, Delivery, Team, Webhook
@@ -38,6 +39,8 @@ from tests.support.mock_transport import Handler, MockTransport
 
 EPOCH_MS = 1_800_000_000_000
 OPERATOR_KEY = "operator-key-of-the-tests"
+
+_SENT = "linkedin.message.sent"
 
 Result = TypeVar("Result")
 
@@ -166,6 +169,11 @@ class RunningDaemon:
     async def submit(self, team: Team, *numbers: int, size: int = 0, event: str = "linkedin.message.sent") -> list[str]:
         """Submit one event for each number, all in one submission; return their ids."""
         events = tuple(self._event(team, number, size, event) for number in numbers)
+        return [receipt.event_id for receipt in await self.parts.router.submit(Submission(events))]
+
+    async def submit_on(self, team: Team, terms: DeliveryTerms, *numbers: int) -> list[str]:
+        """Submit one event for each number, all on these terms; return their ids."""
+        events = tuple(structs.replace(self._event(team, number, 0, _SENT), terms=terms) for number in numbers)
         return [receipt.event_id for receipt in await self.parts.router.submit(Submission(events))]
 
     async def submit_test(self, team: Team, number: int = 0, event: str = "linkedin.message.sent") -> str:

@@ -88,7 +88,7 @@ async def _page_values(request: PageRequest, delivery_id: str) -> dict[str, Any]
         "waiting_for_credits": shown.waiting_for_credits,
         "waiting_for_resume": shown.waiting_for_resume,
         "waiting_for_pace": shown.waiting_for_pace,
-        "timeline": timeline(delivery, attempts),
+        "timeline": timeline(delivery, attempts, not_before=None if event.terms is None else event.terms.deliver_at),
         "attempts": _show_attempts(request, webhook, delivery=delivery, event=event, attempts=attempts),
         "held_back": await next_attempt_because(request.call, delivery, attempts) is NextAttemptReason.RETRY_AFTER,
         "most_attempts": len(_policy(request, webhook).retry_delays_s) + 1,

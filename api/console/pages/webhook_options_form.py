@@ -8,7 +8,9 @@ from api.console.pages.way_out_form import WAY_OUT_MISTAKES, read_way_out, way_o
 from api.console.session.forms import Form
 from api.routes.webhook_options import shown_options
 from daemon.domain.model import Webhook
+from daemon.domain.webhook_options import DEFAULT_OPTIONS
 
+_DEFAULTS = shown_options(DEFAULT_OPTIONS).model_dump(by_alias=True)
 # What is said where the API's own words are for programs.
 OPTION_MISTAKES = {"timeoutS": "Enter 1 to 30 seconds, or leave it empty.", **RETRY_MISTAKES, **WAY_OUT_MISTAKES}
 
@@ -23,6 +25,11 @@ def read_options(form: Form) -> Mapping[str, Any]:
 def options_of(webhook: Webhook) -> Mapping[str, Any]:
     """Return the options that a webhook has, by the same names."""
     return shown_options(webhook.options).model_dump(by_alias=True)
+
+
+def is_chosen(name: str, value: Any) -> bool:
+    """Whether this value of an option, named as in the API, is another one than its default."""
+    return value is not None and value != _DEFAULTS.get(name)
 
 
 def option_facts(webhook: Webhook) -> list[tuple[str, str]]:

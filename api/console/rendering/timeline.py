@@ -56,8 +56,11 @@ class Timeline:
     next_wait: Span | None
 
 
-def timeline(delivery: Delivery, attempts: Sequence[Attempt]) -> Timeline | None:
-    """Return the timeline from the first attempt's start to the last one's end, or to the next one's start."""
+def timeline(delivery: Delivery, attempts: Sequence[Attempt], not_before: int | None = None) -> Timeline | None:
+    """Return the timeline from the first attempt's start to the last one's end, or to the next one's start.
+
+    Before `not_before` (ms) it did not wait for its turn.
+    """
     if not attempts:
         return None
     zero = attempts[0].started_at
@@ -80,7 +83,7 @@ def timeline(delivery: Delivery, attempts: Sequence[Attempt]) -> Timeline | None
     return Timeline(
         rows=rows,
         ticks=_ticks(whole),
-        queued_ms=max(0, zero - delivery.created_at),
+        queued_ms=max(0, zero - max(delivery.created_at, not_before or 0)),
         total_ms=last_end - zero,
         next_wait=next_wait,
     )

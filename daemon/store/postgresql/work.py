@@ -51,8 +51,9 @@ def pending_work_of_each(connection: Connection, asked: Sequence[tuple[str, int]
 # good for all, which looks up what is asked for, however few rows there were when it was made.
 _PENDING_WORK = Statement(
     f"""
-    SELECT CAST(coalesce(json_agg(json_build_array(place, seq, id, event_id, event_type, body, created_at,
-        attempts_made, next_attempt_at, test, traceparent)), '[]') AS text)
+    SELECT CAST(coalesce(json_agg(json_build_array(place, seq, id, event_id, event_type, body,
+        CASE WHEN deliver_at > created_at THEN deliver_at ELSE created_at END, attempts_made, next_attempt_at, test,
+        traceparent)), '[]') AS text)
     FROM json_to_recordset($1::json) AS asked(place int, webhook_id text, most int)
     LEFT JOIN LATERAL (
         SELECT through_seq, except_seq FROM cancellations
@@ -68,7 +69,7 @@ _PENDING_WORK = Statement(
     ) AS delivery
     CROSS JOIN LATERAL (
         SELECT CASE WHEN length(body) <= {MAX_INLINE_BODY_BYTES} THEN convert_from(body, 'UTF8') END AS body,
-            traceparent
+            traceparent, deliver_at
         FROM events WHERE id = delivery.event_id LIMIT 1
     ) AS event
     """

@@ -27,7 +27,7 @@ from daemon.domain.operations import About
 from daemon.store import mail_rows, operational_rows, rows
 from daemon.store.bulk import TextOf, fetch_rows, in_one_row
 from daemon.store.commands import EndSession
-from daemon.store.reads.conditions import IS_IN_ORDER
+from daemon.store.reads.conditions import IS_IN_ORDER, PENDING_SINCE
 from daemon.store.reads.time_blocks import SeqRange, next_range
 from daemon.store.schema import (
     api_keys,
@@ -183,7 +183,7 @@ WORK = (
         deliveries.c.event_id,
         deliveries.c.event_type,
         _LIGHT_BODY.label("body"),
-        deliveries.c.created_at,
+        PENDING_SINCE.label("created_at"),
         deliveries.c.attempts_made,
         deliveries.c.next_attempt_at,
         deliveries.c.test,

@@ -10,7 +10,7 @@ from daemon.domain.model import ApiKey, Attempt, CreditEntry, Delivery, Event, T
 from daemon.domain.portal_links import PortalLink
 from daemon.domain.team_addresses import PendingAddress
 from daemon.domain.webhook_options import options_from_text
-from daemon.store import address_rows, rows
+from daemon.store import address_rows, event_rows, rows
 from daemon.store.reads.pagination import LOOK_AT, Choice, Page, bounded_page, page_of
 from daemon.store.schema import (
     address_confirmations,
@@ -144,7 +144,7 @@ def list_webhooks(connection: Connection, team_id: str | None, limit: int, befor
 
 def get_event(connection: Connection, event_id: str) -> Event | None:
     """Return an event by its id."""
-    return _one(connection, events, its_id=event_id, value=rows.event)
+    return _one(connection, events, its_id=event_id, value=event_rows.event)
 
 
 def get_delivery(connection: Connection, delivery_id: str) -> Delivery | None:

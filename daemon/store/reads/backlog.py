@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from daemon.domain.model import Delivery
-from daemon.store.reads.gauge_reads import Place, count_pending, deliveries_to_come, delivery_of
+from daemon.store.reads.gauge_reads import Place, count_pending, deliveries_to_come, delivery_of, pending_since
 from daemon.store.reads.reader import Reader
 
 
@@ -31,7 +31,8 @@ async def count_backlog(reader: Reader, team_id: str | None = None, limit: int |
         place = _next_place(part.behind, team_id, is_enough=limit is not None and count > limit)
     deferred_deliveries = await reader.fetch(deliveries_to_come, team_id)
     oldest = await reader.fetch(delivery_of, min(first_seqs)) if first_seqs else None
-    times = [] if oldest is None else [oldest.created_at]
+    of_oldest = None if oldest is None else await reader.fetch(pending_since, oldest.seq)
+    times = [] if of_oldest is None else [of_oldest]
     since = min(
         times if deferred_deliveries.oldest_at is None else [*times, deferred_deliveries.oldest_at], default=None
     )

@@ -1,6 +1,6 @@
 """Conditions that reads and writes share: which deliveries are pending, being cancelled, or missed by a webhook."""
 
-from sqlalchemy import ColumnElement, and_, exists, or_
+from sqlalchemy import ColumnElement, and_, case, exists, or_
 
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import DeliveryStatus, Webhook
@@ -19,6 +19,11 @@ IS_COVERED = and_(
 )
 # Whether a pending delivery is covered by a cancellation that has not reached it yet.
 IS_BEING_CANCELLED = exists().where(IS_COVERED)
+
+# Of a delivery joined with its event: since when it might have been made.
+PENDING_SINCE = case(
+    (events.c.deliver_at > deliveries.c.created_at, events.c.deliver_at), else_=deliveries.c.created_at
+)
 
 
 def is_missed(webhook: Webhook, since: int) -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from daemon.domain.model import EventSummary
-from daemon.store import rows
+from daemon.store import event_rows, rows
 from daemon.store.reads.pagination import LOOK_AT, Choice, Page
 from daemon.store.reads.timed_pages import Period, timed_page
 from daemon.store.schema import api_keys, events, idempotency_keys
@@ -21,6 +21,7 @@ _COLUMNS = (
     events.c.accepted_at,
     events.c.test,
     events.c.key_id,
+    events.c.deliver_at,
 )
 
 
@@ -49,7 +50,7 @@ def list_events(
         lambda first_seq: [Choice(events, of_team, _row_conditions(wanted), first_seq=first_seq, columns=_COLUMNS)],
         limit=limit,
         before=before,
-        value=rows.event_summary,
+        value=event_rows.event_summary,
         look_at=look_at,
     )
 
@@ -72,7 +73,7 @@ def events_of_submission(
         # Concatenation keeps the planner from using the team's index instead of the ids.
         conditions.append(events.c.team_id.concat("") == wanted.team_id)
     found = connection.execute(select(*_COLUMNS).where(events.c.id.in_(ids), *conditions))
-    return sorted(map(rows.event_summary, found), key=lambda one: one.seq, reverse=True)
+    return sorted(map(event_rows.event_summary, found), key=lambda one: one.seq, reverse=True)
 
 
 def idempotency_key_of(connection: Connection, event_id: str, accepted_at: int, scopes: Collection[str]) -> str | None:

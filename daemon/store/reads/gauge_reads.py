@@ -6,8 +6,8 @@ from sqlalchemy import Connection, func, select, tuple_
 
 from daemon.domain.model import Delivery
 from daemon.store import rows
-from daemon.store.reads.conditions import IS_IN_ORDER
-from daemon.store.schema import deliveries, fan_outs, mails, teams, webhooks
+from daemon.store.reads.conditions import IS_IN_ORDER, PENDING_SINCE
+from daemon.store.schema import deliveries, events, fan_outs, mails, teams, webhooks
 
 # One part counts a hundred teams with up to this many deliveries each, or a part of the deliveries of a larger team.
 _TEAMS_AT_ONCE = 100
@@ -56,6 +56,12 @@ def delivery_of(connection: Connection, seq: int) -> Delivery | None:
     """Return the delivery with this `seq`, None if it no longer exists."""
     row = connection.execute(select(deliveries).where(deliveries.c.seq == seq)).first()
     return None if row is None else rows.delivery(row)
+
+
+def pending_since(connection: Connection, seq: int) -> int | None:
+    """Return since when the delivery with this `seq` might have been made (ms), None if it no longer exists."""
+    of_delivery = select(PENDING_SINCE).join_from(deliveries, events, deliveries.c.event_id == events.c.id)
+    return connection.execute(of_delivery.where(deliveries.c.seq == seq)).scalar()
 
 
 def deliveries_to_come(connection: Connection, team_id: str | None = None) -> Waiting:

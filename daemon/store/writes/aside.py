@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, case, delete, update
 
 from daemon.store.aside_commands import SetAside, TakeBack
 from daemon.store.bulk import InsertRows, Row, send_rows
@@ -28,23 +28,31 @@ def insert_aside(connection: Connection, rows: Sequence[Row]) -> None:
 def set_all_aside(connection: Connection, commands: Sequence[SetAside], _sequences: Sequences) -> list[None]:
     """Set deliveries aside that are pending in the order of their webhooks."""
     for command in commands:
-        this = (
-            deliveries.c.seq == command.seq,
-            # Concatenation keeps planners from going through all that is pending: there may be millions.
-            deliveries.c.status.concat("") == PENDING,
-        )
-        aside = {"status": PENDING_ASIDE, "next_attempt_at": command.due_at}
-        if connection.execute(update(deliveries).where(*this).values(**aside)).rowcount:
-            row = aside_row(command.seq, command.webhook_id, due_at=command.due_at, counted_from=command.now)
-            insert_aside(connection, [row])
+        row = aside_row(command.seq, command.webhook_id, due_at=command.due_at, counted_from=command.now)
+        put_aside(connection, row)
     return [None] * len(commands)
+
+
+def put_aside(connection: Connection, row: Row) -> None:
+    """Set a delivery aside, if it is pending in the order of its webhook: as `aside_row` has it."""
+    seq, _, due_at, _ = row
+    this = (
+        deliveries.c.seq == seq,
+        # Concatenation keeps planners from going through all that is pending: there may be millions.
+        deliveries.c.status.concat("") == PENDING,
+    )
+    aside = {"status": PENDING_ASIDE, "next_attempt_at": due_at}
+    if connection.execute(update(deliveries).where(*this).values(**aside)).rowcount:
+        insert_aside(connection, [row])
 
 
 def take_all_back(connection: Connection, commands: Sequence[TakeBack], _sequences: Sequences) -> list[None]:
     """Let deliveries wait in the order of their webhooks."""
     seqs = sorted(set(chain.from_iterable(command.seqs for command in commands)))
     these = deliveries.c.seq.in_(seqs), deliveries.c.status.concat("") == PENDING_ASIDE
-    connection.execute(update(deliveries).where(*these).values(status=PENDING))
+    # The first attempt waits for nothing but its turn then.
+    due_at = case((deliveries.c.attempts_made > 0, deliveries.c.next_attempt_at), else_=None)
+    connection.execute(update(deliveries).where(*these).values(status=PENDING, next_attempt_at=due_at))
     forget_aside(connection, seqs)
     return [None] * len(commands)
 

@@ -9,6 +9,7 @@ import orjson
 from msgspec import structs
 from sqlalchemy import Connection
 
+from daemon.domain.delivery_terms import DeliveryTerms
 from daemon.domain.model import MAX_INLINE_BODY_BYTES, DeliveryStatus, Work
 from daemon.domain.submission import FanOut, Idempotency, MatchedEvent, Receipt
 from daemon.store.bulk import InsertRows, Row, send_rows
@@ -18,6 +19,7 @@ from daemon.store.schema import NEW_DELIVERY_COLUMNS, deliveries, events, idempo
 from daemon.store.sequences import Sequences
 from daemon.store.writes.fan_outs import fan_out_row, insert_fan_outs
 from daemon.store.writes.idempotency import FirstUses, first_uses, key_conflict
+from daemon.store.writes.terms import TermRows, event_terms_row, is_later, keep_terms
 
 _First = tuple[bytes, tuple[Receipt, ...]]  # the first request's fingerprint and what it was answered
 
@@ -32,6 +34,7 @@ def accept_events(
     answers = [_accept(command, first, used=used, rows=rows) for command in commands]
     send_rows(connection, _INSERT_EVENTS, rows.events)
     insert_deliveries(connection, rows.deliveries)
+    keep_terms(connection, rows.terms)
     send_rows(connection, _INSERT_KEYS, rows.keys)
     insert_fan_outs(connection, rows.fan_outs)
     return answers
@@ -47,6 +50,7 @@ class _Rows:
     deliveries: list[Row] = field(default_factory=list)
     keys: list[Row] = field(default_factory=list)
     fan_outs: list[dict[str, Any]] = field(default_factory=list)
+    terms: TermRows = field(default_factory=TermRows)
 
 
 def _new_rows(connection: Connection, commands: Sequence[AcceptEvents], sequences: Sequences) -> _Rows:
@@ -84,15 +88,20 @@ def _accept(
     name = command.idempotency and (command.idempotency.scope, command.idempotency.key)
     if command.idempotency and name in first:
         return _replayed(command.idempotency, first[name])
-    first_row = len(rows.events)
-    work = tuple(_keep(matched, rows) for matched in command.events)
+    first_row, aside = len(rows.events), len(rows.terms.aside)
+    work = tuple(
+        _keep(matched, rows) if matched.event.terms is None else _keep_on_terms(matched, matched.event.terms, rows)
+        for matched in command.events
+    )
     fan_outs = _fan_outs(command, [row[0] for row in rows.events[first_row:]]) if command.fan_outs else ()
     rows.fan_outs.extend(fan_out_row(fan_out, command.fan_outs[fan_out.team_id], command.now) for fan_out in fan_outs)
     receipts = tuple(Receipt(matched.event.id, matched.delivery_count) for matched in command.events)
     if command.idempotency and name:
         first[name] = (command.idempotency.fingerprint, receipts)
         rows.keys.append(_key_row(command.idempotency, receipts, used.time_of_use(command.now)))
-    return Accepted(receipts, tuple(pair for pairs in work for pair in pairs), fan_outs=fan_outs)
+    due_at = rows.terms.first_due_at(behind=aside) if len(rows.terms.aside) > aside else None
+    all_work = tuple(pair for pairs in work for pair in pairs)
+    return Accepted(receipts, all_work, fan_outs=fan_outs, due_at=due_at)
 
 
 def _fan_outs(command: AcceptEvents, seqs: Sequence[int]) -> tuple[FanOut, ...]:
@@ -161,6 +170,18 @@ def _keep(matched: MatchedEvent, rows: _Rows) -> list[tuple[str, Work]]:
         )
         work.append((webhook_id, made))
     return work
+
+
+def _keep_on_terms(matched: MatchedEvent, terms: DeliveryTerms, rows: _Rows) -> Sequence[tuple[str, Work]]:
+    """Keep an event and, on its terms, the deliveries; return those that are due at once."""
+    first = len(rows.deliveries)
+    work = _keep(matched, rows)
+    rows.terms.events.append(event_terms_row(rows.events[-1][0], terms))
+    if not is_later(terms, matched.event.accepted_at):
+        return work
+    made, rows.deliveries[first:] = rows.deliveries[first:], []
+    rows.terms.keep_later(made, terms)
+    return ()
 
 
 def delivery_row(

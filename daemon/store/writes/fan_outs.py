@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import Connection, Select, case, delete, func, insert, select, update
 from sqlalchemy import Row as TableRow
 
+from daemon.domain.delivery_terms import DeliveryTerms
 from daemon.domain.ids import fan_out_delivery_id
 from daemon.domain.model import MAX_INLINE_BODY_BYTES, CancelReason, DeliveryStatus, Work
 from daemon.domain.submission import FanOut
@@ -24,6 +25,7 @@ from daemon.store.rows import to_json
 from daemon.store.schema import NEW_DELIVERY_COLUMNS, deliveries, events, fan_out_cancellations, fan_outs, webhooks
 from daemon.store.sequences import Sequences
 from daemon.store.writes.counters import count_cancelled
+from daemon.store.writes.terms import TermRows, is_later, keep_terms
 
 _COLUMNS = (*NEW_DELIVERY_COLUMNS, "completed_at", "cancel_reason")
 _INSERT = InsertRows(deliveries, _COLUMNS, usually_many=True)
@@ -85,6 +87,7 @@ class _Piece:
     left: int
     seqs: Iterator[int]
     rows: list[Row] = field(default_factory=list)
+    terms: TermRows = field(default_factory=TermRows)
     work: list[tuple[str, Work]] = field(default_factory=list)
     cancelled: dict[tuple[str, CancelReason], list[CancelledDelivery]] = field(default_factory=dict)
     cancelled_at: Counter[tuple[str, int]] = field(default_factory=Counter)  # by webhook and time
@@ -107,15 +110,17 @@ def _make_piece(connection: Connection, command: MakeDeliveries, sequences: Sequ
     while piece.left and (row := _first(connection, command)) is not None:
         _make_of(connection, row, piece=piece, cancellations=cancellations)
     execute_rows(connection, _INSERT, piece.rows)
+    keep_terms(connection, piece.terms)
     count_cancelled(connection, piece.cancelled_at)
     row = _first(connection, command)
     if row is None:
         _delete_cancellations(connection)
     return MadeDeliveries(
-        made=len(piece.rows),
+        made=len(piece.rows) + len(piece.terms.later),
         work=tuple(piece.work),
         cancelled={whose: Cancelled(len(those), tuple(those)) for whose, those in piece.cancelled.items()},
         next_first_seq=None if row is None else row.first_seq,
+        set_aside=tuple((webhook_id, due_at) for _, webhook_id, due_at, _ in piece.terms.aside),
     )
 
 
@@ -166,7 +171,7 @@ def _make_of(
 
 def _events_left(fan_out: TableRow[Any]) -> Select[Any]:
     query = select(events.c.seq, events.c.id, events.c.type, _LIGHT_BODY.label("body"), events.c.accepted_at)
-    query = query.add_columns(events.c.team_id, events.c.test, events.c.traceparent).where(
+    query = query.add_columns(events.c.team_id, events.c.test, events.c.traceparent, events.c.deliver_at).where(
         events.c.team_id == fan_out.team_id
     )
     return query.where(events.c.seq.between(fan_out.next_seq, fan_out.last_seq)).order_by(events.c.seq)
@@ -192,7 +197,12 @@ def _make_one(event: TableRow[Any], webhook_id: str, piece: _Piece, cancellation
         piece.cancelled.setdefault((webhook_id, cancellation.reason), []).append(name)
         piece.cancelled_at[webhook_id, cancellation.at] += 1
         return
-    piece.rows.append((*identity, _PENDING, 0, event.accepted_at, test, None, None))
+    row = (*identity, _PENDING, 0, event.accepted_at, test)
+    terms = DeliveryTerms(deliver_at=event.deliver_at)
+    if is_later(terms, event.accepted_at):
+        piece.terms.keep_later([row], terms)
+        return
+    piece.rows.append((*row, None, None))
     body = event.body and event.body.encode()
     work = Work(
         seq=seq,

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Select, func, select
 
 from daemon.domain.model import Origin
+from daemon.store.bulk import Row
 from daemon.store.commands import Recover, RecoveredPage, Resend
 from daemon.store.reads.conditions import is_missed
 from daemon.store.schema import deliveries, events, fan_outs, webhooks
 from daemon.store.sequences import Sequences
+from daemon.store.writes.aside import aside_row, put_aside
 from daemon.store.writes.events import delivery_row, insert_requeued
 
 _RESEND, _RECOVER = Origin.RESEND.value, Origin.RECOVER.value
@@ -56,7 +58,7 @@ def _recover_page(connection: Connection, command: Recover, sequences: Sequences
     missed = [event for event in looked_at if event.missed]
     seqs = sequences.take_deliveries(connection, len(missed))
     origins = _last_deliveries(connection, command.webhook.id, [event.id for event in missed])
-    rows = []
+    rows, later = [], list[Row]()
     for event, new_id in zip(missed, command.new_ids, strict=False):
         row = delivery_row(
             next(seqs),
@@ -69,8 +71,13 @@ def _recover_page(connection: Connection, command: Recover, sequences: Sequences
             test=0,
         )
         rows.append((*row, _RECOVER, origins.get(event.id)))
+        if event.deliver_at is not None and event.deliver_at > command.now:
+            later.append(aside_row(row[0], command.webhook.id, due_at=event.deliver_at, counted_from=None))
     insert_requeued(connection, rows)
-    return RecoveredPage(len(rows), looked_at[-1].seq if len(looked_at) == command.limit else None)
+    for aside in later:
+        put_aside(connection, aside)
+    due_at = min((due_at for _, _, due_at, _ in later), default=None)
+    return RecoveredPage(len(rows), looked_at[-1].seq if len(looked_at) == command.limit else None, due_at=due_at)
 
 
 def _last_deliveries(connection: Connection, webhook_id: str, event_ids: Sequence[str]) -> dict[str, str]:
@@ -83,13 +90,13 @@ def _last_deliveries(connection: Connection, webhook_id: str, event_ids: Sequenc
     return {event_id: its_id for _, event_id, its_id in sorted(map(tuple, connection.execute(query)))}
 
 
-def _look_at(command: Recover, first_to_come: int | None) -> Select[tuple[int, str, str, bool]]:
+def _look_at(command: Recover, first_to_come: int | None) -> Select[tuple[int, str, str, int, bool]]:
     """Select the next events of the team, missed or not: a page bounds how long the writer is blocked.
 
     Events whose deliveries are still to be made are not missed.
     """
     missed = is_missed(command.webhook, command.since)
-    query = select(events.c.seq, events.c.id, events.c.type, missed.label("missed"))
+    query = select(events.c.seq, events.c.id, events.c.type, events.c.deliver_at, missed.label("missed"))
     query = query.where(events.c.team_id == command.webhook.team_id, events.c.seq > command.after_seq)
     for end in (first_to_come, command.before_seq):
         query = query if end is None else query.where(events.c.seq < end)

@@ -1,5 +1,6 @@
 """Deliveries that wait aside where several nodes share the webhooks (contract "Options of a webhook")."""
 
+from daemon.domain.delivery_terms import DeliveryTerms
 from daemon.domain.retries import WhileRetrying
 from daemon.domain.webhook_options import WebhookOptions
 from tests.cluster.real_nodes import Cluster, owns, until_shared
@@ -29,6 +30,23 @@ async def test_they_step_aside_as_was_chosen_at_whichever_node(
     await until(lambda: len(cluster.receiver.arrivals) == 24)
     for number in range(8):
         assert [arrival.number for arrival in cluster.receiver.at(f"{URL}/{number}")] == [1, 2, 1]
+
+
+async def test_what_is_for_later_is_delivered_at_its_time_by_whoever_owns_the_webhook(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, second = pair
+    team = await first.team()
+    webhooks = [await first.webhook(team, f"{URL}/{number}") for number in range(8)]
+    assert {owns(first, webhook) for webhook in webhooks} == {True, False}, "each node delivers for some"
+    due_at = first.clock() + 1_500
+    await first.submit_on(team, DeliveryTerms(deliver_at=due_at), 1)
+    await second.submit(team, 2)
+    await until(lambda: len(cluster.receiver.arrivals) == 8)
+    assert {arrival.number for arrival in cluster.receiver.arrivals} == {2}
+    await until(lambda: len(cluster.receiver.arrivals) == 16)
+    assert first.clock() >= due_at
+    assert len({arrival.delivery_id for arrival in cluster.receiver.arrivals}) == 16
 
 
 async def test_what_waits_aside_survives_a_takeover(cluster: Cluster) -> None:

@@ -1,0 +1,60 @@
+"""Writes: events with terms, and their deliveries that wait aside until it is time (contract "Terms of an event").
+
+What has no terms is kept as if there were none of this: these rows have statements of their own.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, update
+
+from daemon.domain.delivery_terms import DeliveryTerms
+from daemon.store.bulk import InsertRows, Row, UpdateRows, given_rows, send_rows
+from daemon.store.schema import NEW_DELIVERY_COLUMNS, deliveries, events
+from daemon.store.stored_status import PENDING_ASIDE
+from daemon.store.writes.aside import aside_row, insert_aside
+
+_INSERT_LATER = InsertRows(deliveries, (*NEW_DELIVERY_COLUMNS, "next_attempt_at"))
+_STATUS, _WEBHOOK = (NEW_DELIVERY_COLUMNS.index(name) for name in ("status", "webhook_id"))
+_given = given_rows(seq=events.c.seq, deliver_at=events.c.deliver_at)
+_SET_TERMS = UpdateRows(
+    _given, update(events).where(events.c.seq == _given.c.seq).values(deliver_at=_given.c.deliver_at)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TermRows:
+    """What is to be kept beside usual rows: terms of events, and deliveries that wait aside with their times."""
+
+    events: list[Row] = field(default_factory=list)
+    later: list[Row] = field(default_factory=list)
+    aside: list[Row] = field(default_factory=list)
+
+    def keep_later(self, rows: Iterable[Row], terms: DeliveryTerms) -> None:
+        """Have deliveries, as `delivery_row` makes them, wait aside until the time of these terms."""
+        assert terms.deliver_at is not None, "only what has a time waits for it"
+        for row in rows:
+            self.later.append((*row[:_STATUS], PENDING_ASIDE, *row[_STATUS + 1 :], terms.deliver_at))
+            self.aside.append(aside_row(row[0], row[_WEBHOOK], due_at=terms.deliver_at, counted_from=None))
+
+    def first_due_at(self, behind: int = 0) -> int | None:
+        """Return when the first of those is due that wait aside, but for so many that were kept first."""
+        return min((due_at for _, _, due_at, _ in self.aside[behind:]), default=None)
+
+
+def keep_terms(connection: Connection, rows: TermRows) -> None:
+    """Keep what is to be kept of events that are there, and their deliveries."""
+    for statement, some in ((_SET_TERMS, rows.events), (_INSERT_LATER, rows.later)):
+        if some:
+            send_rows(connection, statement, some)
+    insert_aside(connection, rows.aside)
+
+
+def event_terms_row(seq: int, terms: DeliveryTerms) -> Row:
+    """Return the row of an event's terms."""
+    return (seq, terms.deliver_at)
+
+
+def is_later(terms: DeliveryTerms, now: int) -> bool:
+    """Whether what is delivered on these terms is to be delivered later than `now`."""
+    return terms.deliver_at is not None and terms.deliver_at > now
