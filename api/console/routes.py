@@ -133,6 +133,7 @@ PAGES = (
     PageRoute("GET", f"{_WEBHOOK}/secret", webhook_secrets.show_secret, roles=ADMINS),
     PageRoute("POST", f"{_WEBHOOK}/secret", webhook_secrets.rotate),
     PageRoute("POST", f"{_WEBHOOK}/secret/switch", webhook_secrets.switch),
+    PageRoute("POST", f"{_WEBHOOK}/secret/key", webhook_secrets.rotate_key),
     PageRoute("GET", f"{_WEBHOOK}/secret/remove", webhook_secrets.show_remove, roles=ADMINS),
     PageRoute("POST", f"{_WEBHOOK}/secret/remove", webhook_secrets.remove),
     PageRoute("GET", f"{_WEBHOOK}/delete", webhook_actions.show_delete, roles=ADMINS),

@@ -11,6 +11,7 @@ from api.routes.webhook_options import OptionFields, ShownOptions
 from daemon.crypto import signing
 from daemon.domain.model import DisabledReason
 from daemon.domain.operations import About, BodyFormat
+from daemon.domain.signature_schemes import SignatureScheme
 
 GENERATE = "generate"
 _SIGNING = "Signs the deliveries. `generate` makes a Standard Webhooks one (`whsec_…`)."
@@ -73,7 +74,7 @@ class WebhookChange(OptionFields):
 
 
 class SecretRotation(Input):
-    """A new secret, and how long the previous one keeps signing; or, with `switchNow` alone, the last one's switch."""
+    """A new secret or key pair, and how long those before sign, too; with `switchNow` alone, the last one's switch."""
 
     secret: Secret = Field(GENERATE, description=f"{_SIGNING} Generated if left out.")
     overlap_hours: int = Field(
@@ -88,6 +89,15 @@ class SecretRotation(Input):
             "true makes `X-Kakiyo-Signature` use the new secret at once, not after half of the overlap. "
             "On its own it creates no new secret and applies to the last rotation."
         ),
+    )
+
+    signature_scheme: SignatureScheme = Field(
+        default_factory=lambda: SignatureScheme.HMAC,
+        description=(
+            "What is replaced: `hmac` the secret, `ed25519` the key pair, `both`. If it is left out, that which signs "
+            "the webhook's deliveries."
+        ),
+        strict=False,
     )
 
     @property
@@ -129,7 +139,8 @@ class _Registered(Output):
     parked: bool = Field(
         description="Whether its deliveries are on hold because its actor kept crashing: see the daemon's log."
     )
-    has_secret: bool = Field(description="Whether its deliveries are signed.")
+    has_secret: bool = Field(description="Whether it has a secret, which signs its deliveries.")
+    public_key: str | None = Field(description="The public half of its key pair (`whpk_…`); null if it has none.")
     live: bool = Field(description="Whether it is a live listener: its deliveries go to a stream, not to its URL.")
     about: About = Field(description=_ABOUT)
     body_format: BodyFormat = Field(description=_FORMAT)
@@ -151,4 +162,7 @@ class RotatedWebhook(Webhook):
     )
     signature_switches_at: OutputTime | None = Field(
         description="From when `X-Kakiyo-Signature` uses the new secret; null without an overlap."
+    )
+    previous_public_key_expires_at: OutputTime | None = Field(
+        description="Until when the previous key pair also signs; null if there was none, or without an overlap."
     )

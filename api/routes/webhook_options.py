@@ -12,10 +12,15 @@ from api.routes.way_out_options import (
     given_way_out,
     shown_proxy,
 )
+from daemon.domain.signature_schemes import SignatureScheme
 from daemon.domain.webhook_options import WebhookOptions
 
 _TIMEOUT = (
     "Seconds that an attempt may take, 1 to 30. null: those of the settings, 10 unless the operator says otherwise."
+)
+_SCHEME = (
+    "What signs its deliveries. `hmac`: its secret. `ed25519`: a key pair that the daemon makes, whose public half GET "
+    "/v1/webhooks/{webhook_id}/public-key shows. `both`: the secret, if it has one, and the key pair."
 )
 
 
@@ -26,20 +31,29 @@ class OptionFields(RetryFields, WayOutFields):
     timeout_s: Annotated[float, Field(ge=1, le=30, allow_inf_nan=False)] | None = Field(
         default_factory=lambda: None, description=_TIMEOUT
     )
+    signature_scheme: SignatureScheme | None = Field(
+        default_factory=lambda: None, description=f"{_SCHEME} null: `hmac`.", strict=False
+    )
 
 
 class ShownOptions(ShownRetries, ShownWayOut):
     """The options of a webhook."""
 
     timeout_s: float | None = Field(description=_TIMEOUT)
+    signature_scheme: SignatureScheme = Field(description=_SCHEME)
 
 
-OPTIONS_EXAMPLE = {"timeoutS": None, **RETRIES_EXAMPLE, **WAY_OUT_EXAMPLE}
+OPTIONS_EXAMPLE = {"timeoutS": None, "signatureScheme": "hmac", **RETRIES_EXAMPLE, **WAY_OUT_EXAMPLE}
 
 
 def given_options(body: OptionFields) -> WebhookOptions:
     """Return the options that the body has; those that it leaves out are as usual."""
-    return WebhookOptions(timeout_s=body.timeout_s, **given_retries(body), **given_way_out(body))
+    return WebhookOptions(
+        timeout_s=body.timeout_s,
+        signature_scheme=body.signature_scheme or SignatureScheme.HMAC,
+        **given_retries(body),
+        **given_way_out(body),
+    )
 
 
 def names_of_given(body: OptionFields) -> tuple[str, ...]:
@@ -51,6 +65,7 @@ def shown_options(options: WebhookOptions) -> ShownOptions:
     """Return what is shown of them."""
     return ShownOptions(
         timeout_s=options.timeout_s,
+        signature_scheme=options.signature_scheme,
         retry_schedule=options.retry_schedule,
         retry_jitter=options.retry_jitter,
         retry_after=options.retry_after,

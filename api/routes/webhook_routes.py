@@ -5,6 +5,7 @@ from http import HTTPStatus
 from api.http.errors import Code
 from api.http.route import Route, json_body
 from api.http.wire import Page
+from api.routes.public_keys import PUBLIC_KEY_ROUTE
 from api.routes.webhook_models import (
     NewWebhook,
     Recovered,
@@ -49,6 +50,7 @@ _WEBHOOK_EXAMPLE = {
     "resumesAt": None,
     "parked": False,
     "hasSecret": True,
+    "publicKey": None,
     "live": False,
     "about": "events",
     "bodyFormat": "standard",
@@ -123,18 +125,20 @@ ROUTES = (
         answer=None,
         refusals=(Code.NOT_FOUND,),
     ),
+    PUBLIC_KEY_ROUTE,
     Route(
         "POST",
         "/v1/webhooks/{webhook_id}/rotate-secret",
         rotate_webhook_secret,
         tag=_TAG,
-        summary="Give a webhook a new secret",
+        summary="Give a webhook a new secret or key pair",
         description=(
             "Without `secret` one is generated. For `overlapHours` the previous secret stays valid: "
             "`webhook-signature` then carries a signature for each of the two, the new one first; "
             "`X-Kakiyo-Signature`, which holds one signature, uses the previous secret until half of the overlap has "
             "passed, then the new one; `switchNow` makes it use the new one at once, with the rotation or, sent "
-            "alone, later. Only the most recent previous secret is kept."
+            "alone, later. Only the most recent previous secret is kept. `signatureScheme` says what is replaced: the "
+            "secret (`hmac`), the key pair (`ed25519`) or `both`; if it is left out, that which signs the deliveries."
         ),
         body=json_body(SecretRotation, {"overlapHours": 24}),
         answer=RotatedWebhook,
@@ -142,6 +146,7 @@ ROUTES = (
             **_EXAMPLE_WITH_SECRET,
             "previousSecretExpiresAt": "2025-07-16T10:00:00.000Z",
             "signatureSwitchesAt": "2025-07-15T22:00:00.000Z",
+            "previousPublicKeyExpiresAt": None,
         },
         refusals=(Code.NOT_FOUND,),
         once=True,

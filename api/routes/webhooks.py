@@ -33,6 +33,7 @@ from daemon.domain.errors import UrlNotAllowed
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.operations import OPERATIONAL_TYPES, OPERATORS_TEAM, About, BodyFormat
+from daemon.domain.signature_schemes import SignatureScheme
 from daemon.store.reads import api_reads
 
 _HOUR_S = 3600
@@ -176,27 +177,49 @@ def _resumes_at(call: Call, body: WebhookChange) -> int | None:
 
 
 async def rotate_webhook_secret(call: Call, webhook_id: str, body: SecretRotation) -> RotatedWebhook:
-    """Give a webhook a new secret; the previous one keeps signing as well for a while."""
-    await _find(call, webhook_id)
+    """Give a webhook a new secret, key pair, or both; those before keep signing as well for a while."""
+    found = await _find(call, webhook_id)
     webhooks = call.handles.webhooks
     if body.only_switches:
         show = partial(_show_rotated, call, None)
         return show(_still_there(await webhooks.switch_signature(webhook_id, once(call, show), by=call.by)))
-    secret = chosen_secret(body.secret)
+    scheme = _rotated_scheme(found, body)
+    secret = chosen_secret(body.secret) if scheme.uses_secret else None
     show = partial(_show_rotated, call, secret)
-    overlap_s = body.overlap_hours * _HOUR_S
     rotated = await webhooks.rotate_secret(
-        webhook_id, secret, overlap_s, switch_now=body.switch_now, once=once(call, show), by=call.by
+        webhook_id,
+        secret,
+        overlap_s=body.overlap_hours * _HOUR_S,
+        switch_now=body.switch_now,
+        signing_key=scheme.uses_key,
+        once=once(call, show),
+        by=call.by,
     )
     return show(_still_there(rotated))
 
 
+def _rotated_scheme(webhook: model.Webhook, body: SecretRotation) -> SignatureScheme:
+    """Return what a rotation replaces. Raises ApiError (422)."""
+    given, mistakes = body.model_fields_set, Mistakes()
+    scheme = body.signature_scheme if "signature_scheme" in given else webhook.options.signature_scheme
+    if scheme.uses_key and webhook.options.signing_keys is None:
+        mistakes.note(wrong_field("$.signatureScheme", "the webhook has no key pair: PATCH its signatureScheme first"))
+    if not scheme.uses_secret and "secret" in given:
+        mistakes.note(wrong_field("$.secret", "no secret signs here: send `signatureScheme: hmac` to replace it"))
+    if not scheme.uses_secret and body.switch_now:
+        mistakes.note(wrong_field("$.switchNow", "is about `X-Kakiyo-Signature`, which a secret makes"))
+    mistakes.raise_if_any()
+    return scheme
+
+
 def _show_rotated(call: Call, secret: str | None, webhook: model.Webhook) -> RotatedWebhook:
+    keys = webhook.options.signing_keys
     shown = {name: value for name, value in dict(_show(call, webhook, secret)).items() if name != "secret" or value}
     return RotatedWebhook(
         **shown,
         previous_secret_expires_at=format_optional_time(webhook.previous_secret_expires_at),
         signature_switches_at=format_optional_time(webhook.signature_switches_at),
+        previous_public_key_expires_at=format_optional_time(None if keys is None else keys.previous_expires_at),
     )
 
 
@@ -243,6 +266,7 @@ def _show_recovered(queued: int) -> Recovered:
 
 
 def _show(call: Call, webhook: model.Webhook, secret: str | None = None) -> Webhook:
+    keys = webhook.options.signing_keys
     shown = Webhook(
         id=webhook.id,
         team_id=webhook.team_id,
@@ -257,6 +281,7 @@ def _show(call: Call, webhook: model.Webhook, secret: str | None = None) -> Webh
         resumes_at=format_optional_time(webhook.resumes_at),
         parked=call.handles.is_parked(webhook.id),
         has_secret=webhook.secret is not None,
+        public_key=None if keys is None else keys.current.public,
         live=webhook.live,
         about=webhook.about,
         body_format=webhook.body_format,

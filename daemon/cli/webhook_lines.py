@@ -27,6 +27,14 @@ def print_webhook(reply: Any, as_json: bool) -> None:
     print_reply(reply, as_json, fields=_fields, not_shown=_secret_not_shown(reply.value))
 
 
+def public_key_fields(answer: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return the lines of a public key, and of the one before while it counts."""
+    fields = [("public key", answer["publicKey"]), ("made", answer["createdAt"])]
+    if previous := answer["previous"]:
+        fields += [("previous public key", previous["publicKey"]), ("it signs, too, until", previous["expiresAt"])]
+    return fields
+
+
 def _secret_not_shown(webhook: dict[str, Any]) -> str | None:
     if not webhook.get("secret"):
         return None
@@ -59,4 +67,6 @@ def _fields(webhook: dict[str, Any]) -> list[tuple[str, Any]]:
     if until := webhook.get("previousSecretExpiresAt"):
         fields.append(("the old secret signs until", until))
         fields.append(("X-Kakiyo-Signature goes over at", webhook.get("signatureSwitchesAt")))
+    if until := webhook.get("previousPublicKeyExpiresAt"):
+        fields.append(("the old key pair signs until", until))
     return [*fields, ("secret (shown this once)", webhook["secret"])] if webhook.get("secret") else fields

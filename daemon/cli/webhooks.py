@@ -5,7 +5,7 @@ from typing import Annotated
 
 import click
 
-from daemon.cli.declared import argument, group_of, option
+from daemon.cli.declared import group_of, option
 from daemon.cli.options import (
     AllPages,
     ApiOptions,
@@ -22,15 +22,9 @@ from daemon.cli.options import (
 from daemon.cli.retry_options import RetryOptions
 from daemon.cli.statistics import webhook_statistics
 from daemon.cli.way_out_options import WayOutOptions
-from daemon.cli.webhook_options import Reset, Timeout, reset_options
+from daemon.cli.webhook_options import Reset, Scheme, Timeout, reset_options
+from daemon.cli.webhook_secrets import GenerateSecret, SecretFile, WebhookId, public_key, rotate_secret
 from daemon.domain.operations import About, BodyFormat
-
-_WebhookId = Annotated[str, argument(metavar="WEBHOOK")]
-_SecretFile = Annotated[
-    Path | None,
-    option("--secret-file", metavar="FILE", help="A file that holds the secret ('-': standard input)."),
-]
-_GenerateSecret = Annotated[bool, option("--generate-secret", help="Have a whsec_ secret made; it is shown once.")]
 
 
 def build_webhooks() -> click.Group:
@@ -46,6 +40,7 @@ def build_webhooks() -> click.Group:
         "pause": pause,
         "resume": resume,
         "rotate-secret": rotate_secret,
+        "public-key": public_key,
         "delete": delete,
         "test": send_test,
         "recover": recover,
@@ -61,8 +56,8 @@ def create(
         list[str], option("--event", metavar="TYPE", help="An event type, or '*' for all. May be repeated.")
     ],
     team_id: TeamFilter = None,
-    secret_file: _SecretFile = None,
-    generate_secret: _GenerateSecret = False,
+    secret_file: SecretFile = None,
+    generate_secret: GenerateSecret = False,
     about: Annotated[
         About | None,
         option("--about", help="'operations': it is told of webhooks and credits, not of the product's events."),
@@ -72,6 +67,7 @@ def create(
         option("--body-format", help="'slack': one sentence, as Slack takes it; for operations alone."),
     ] = None,
     timeout: Timeout = None,
+    signature_scheme: Scheme = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
@@ -88,7 +84,8 @@ def create(
 
     secret = _chosen_secret(secret_file, generate_secret)
     with connect(api) as client:
-        kind = {"about": about, "bodyFormat": body_format, "timeoutS": timeout, **retries.fields, **way_out.fields}
+        own = {"timeoutS": timeout, "signatureScheme": signature_scheme, **retries.fields, **way_out.fields}
+        kind = {"about": about, "bodyFormat": body_format, **own}
         body = present({"teamId": team_id, "name": name, "url": url, "events": events, "secret": secret, **kind})
         print_webhook(
             client.send("POST", "/v1/webhooks", body=body, headers=idempotency_headers(idempotency_key)), as_json
@@ -118,7 +115,7 @@ def list_webhooks(
 
 
 @with_api_options
-def show(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> None:
+def show(webhook_id: WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> None:
     """Show one webhook."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.webhook_lines import print_webhook
@@ -129,14 +126,15 @@ def show(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) ->
 
 @with_options(api=ApiOptions, retries=RetryOptions, way_out=WayOutOptions)
 def update(
-    webhook_id: _WebhookId,
+    webhook_id: WebhookId,
     name: Annotated[str | None, option("--name", help="A new label.")] = None,
     url: Annotated[str | None, option("--url", help="A new endpoint.")] = None,
     events: EventsOption = None,
-    secret_file: _SecretFile = None,
-    generate_secret: _GenerateSecret = False,
+    secret_file: SecretFile = None,
+    generate_secret: GenerateSecret = False,
     no_secret: Annotated[bool, option("--no-secret", help="Remove the secret: deliveries go unsigned.")] = False,
     timeout: Timeout = None,
+    signature_scheme: Scheme = None,
     reset: Reset = None,
     as_json: AsJson = False,
     *,
@@ -149,7 +147,7 @@ def update(
     from daemon.cli.webhook_lines import print_webhook
 
     secret = _chosen_secret(secret_file, generate_secret)
-    options = {"timeoutS": timeout, **retries.fields, **way_out.fields}
+    options = {"timeoutS": timeout, "signatureScheme": signature_scheme, **retries.fields, **way_out.fields}
     changes = present({"name": name, "url": url, "events": events, "secret": secret, **options})
     changes |= reset_options(reset)
     if no_secret and secret:
@@ -161,7 +159,7 @@ def update(
 
 
 @with_api_options
-def enable(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> None:
+def enable(webhook_id: WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> None:
     """Enable a webhook again, and set its failure counter to 0."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.webhook_lines import print_webhook
@@ -171,7 +169,7 @@ def enable(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) 
 
 
 @with_api_options
-def disable(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> None:
+def disable(webhook_id: WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> None:
     """Disable a webhook: its pending deliveries are cancelled, and it gets no more."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.webhook_lines import print_webhook
@@ -182,7 +180,7 @@ def disable(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions)
 
 @with_api_options
 def pause(
-    webhook_id: _WebhookId,
+    webhook_id: WebhookId,
     for_time: Annotated[
         str | None, option("--for", metavar="AGE", help="Resume by itself after so long (15m, 2h, 7d).")
     ] = None,
@@ -207,7 +205,7 @@ def pause(
 
 
 @with_api_options
-def resume(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> None:
+def resume(webhook_id: WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> None:
     """Resume a paused webhook: what waits for it goes on at once, in order."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.webhook_lines import print_webhook
@@ -217,48 +215,7 @@ def resume(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) 
 
 
 @with_api_options
-def rotate_secret(
-    webhook_id: _WebhookId,
-    secret_file: _SecretFile = None,
-    overlap_hours: Annotated[
-        int | None,
-        option("--overlap-hours", min=0, max=720, help="How long the old secret signs too; 24 without it."),
-    ] = None,
-    switch_now: Annotated[
-        bool,
-        option(
-            "--switch-now",
-            help="Sign X-Kakiyo-Signature with the new secret at once; alone: with that of the last rotation.",
-        ),
-    ] = False,
-    idempotency_key: IdempotencyKey = None,
-    as_json: AsJson = False,
-    *,
-    api: ApiOptions,
-) -> None:
-    """Give a webhook a new secret (made, unless one is given); for a while deliveries are signed with both.
-
-    X-Kakiyo-Signature has room for one: the old secret for half of that time, unless --switch-now is given.
-    """
-    from daemon.cli.client import connect, path_of, present
-    from daemon.cli.inputs import read_secret
-    from daemon.cli.webhook_lines import print_webhook
-
-    body = present({"secret": read_secret(secret_file), "overlapHours": overlap_hours, "switchNow": switch_now or None})
-    with connect(api) as client:
-        print_webhook(
-            client.send(
-                "POST",
-                path_of("webhooks", webhook_id, "rotate-secret"),
-                body=body,
-                headers=idempotency_headers(idempotency_key),
-            ),
-            as_json,
-        )
-
-
-@with_api_options
-def delete(webhook_id: _WebhookId, *, api: ApiOptions) -> None:
+def delete(webhook_id: WebhookId, *, api: ApiOptions) -> None:
     """Delete a webhook: its pending deliveries are cancelled."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.output import print_line
@@ -299,7 +256,7 @@ def send_test(
 
 @with_api_options
 def recover(
-    webhook_id: _WebhookId,
+    webhook_id: WebhookId,
     since: Annotated[str, option("--since", help="A time (2025-07-15T10:30:00Z) or an age (15m, 2h, 7d).")],
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,

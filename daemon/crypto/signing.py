@@ -1,7 +1,7 @@
 """Both signature schemes of a delivery (contract "Payload and headers of a delivery"), pure.
 
-`X-Kakiyo-Signature` is the product's own; `webhook-signature` is symmetric Standard Webhooks
-(https://www.standardwebhooks.com, "Signature scheme").
+`X-Kakiyo-Signature` is the product's own; `webhook-signature` is Standard Webhooks
+(https://www.standardwebhooks.com, "Signature scheme"): symmetric here, asymmetric in `daemon.crypto.ed25519`.
 """
 
 import base64
@@ -11,6 +11,10 @@ import os
 import re
 import unicodedata
 from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from daemon.crypto.ed25519 import asymmetric_signature
 
 STANDARD_PREFIX = "whsec_"
 _KEY_BYTES = range(24, 65)
@@ -25,12 +29,13 @@ class Secrets:
 
     `for_product` makes `X-Kakiyo-Signature`: with the one before, until the rotation's switch. `for_standard` make
     `webhook-signature`: with those that have the `whsec_` form. Each is ready to be copied: a key is decoded, and
-    hashed into its pads, once for all attempts.
+    hashed into its pads, once for all attempts. `ed25519` are secret keys that sign in `webhook-signature`, too.
     """
 
     current: str | None = field(default=None, repr=False)
     previous: str | None = field(default=None, repr=False)
     is_before_switch: bool = False
+    ed25519: tuple[Ed25519PrivateKey, ...] = field(default=(), repr=False)
     for_product: hmac.HMAC | None = field(init=False, repr=False, compare=False)
     for_standard: tuple[hmac.HMAC, ...] = field(init=False, repr=False, compare=False)
 
@@ -42,18 +47,20 @@ class Secrets:
 
 
 def signature_headers(secrets: Secrets, delivery_id: str, timestamp_s: int, body: bytes) -> list[tuple[str, str]]:
-    """Return the signature headers of one attempt: none without a secret, two when a secret has the `whsec_` form.
+    """Return the signature headers of one attempt: none without a secret or a key.
 
+    `X-Kakiyo-Signature` needs a secret, `webhook-signature` one of the `whsec_` form or an ed25519 key.
     `delivery_id` and `timestamp_s` (Unix seconds) are the values of `webhook-id` and `webhook-timestamp`;
     `body` is what is sent, byte for byte. A previous secret that still counts has its place in `webhook-signature`,
     whose values stand in a row with spaces between, the new secret's first; `X-Kakiyo-Signature` has room for one.
     """
-    if secrets.for_product is None:
-        return []
-    headers = [("X-Kakiyo-Signature", _digest(secrets.for_product, body).hex())]
-    if secrets.for_standard:
+    headers = []
+    if secrets.for_product is not None:
+        headers.append(("X-Kakiyo-Signature", _digest(secrets.for_product, body).hex()))
+    if secrets.for_standard or secrets.ed25519:
         signed = f"{delivery_id}.{timestamp_s}.".encode() + body
         signatures = [_standard_signature(keyed, signed) for keyed in secrets.for_standard]
+        signatures += [asymmetric_signature(key, signed) for key in secrets.ed25519]
         headers.append(("webhook-signature", " ".join(signatures)))
     return headers
 

@@ -16,9 +16,13 @@ from functools import partial
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from daemon.crypto.ed25519 import generate_key_pair, secret_key
 from daemon.crypto.signing import Secrets
+from daemon.domain.key_pairs import SigningKey
 from daemon.domain.lifecycle import is_before_switch, previous_secret_is_valid
 from daemon.domain.model import Webhook
+from daemon.domain.sealed import Sealed
+from daemon.domain.signing_keys import signing_keys_at
 from daemon.domain.webhook_options import sealed_parts, with_sealed
 
 KEY_BYTES = 32
@@ -117,13 +121,20 @@ class Vault:
         version, _, rest = sealed.partition(".")
         return version == _VERSION and rest.partition(".")[0] in self._ciphers
 
+    def new_signing_key(self, webhook_id: str, now: int) -> SigningKey:
+        """Return a new key pair for this webhook, made at `now` (milliseconds), its secret key sealed."""
+        pair = generate_key_pair()
+        return SigningKey(Sealed(self.seal(pair.secret, webhook_id)), pair.public, now)
+
     def secrets_of(self, webhook: Webhook, now: int) -> Secrets:
         """Return, opened, what signs the webhook's deliveries at `now` (milliseconds). Raises VaultError."""
-        previous = webhook.previous_secret if previous_secret_is_valid(webhook, now) else None
+        current, previous = _signing_secrets(webhook, now)
+        keys = signing_keys_at(webhook, now)
         return Secrets(
-            self._opened(webhook.secret, webhook.id),
+            self._opened(current, webhook.id),
             self._opened(previous, webhook.id),
             is_before_switch=is_before_switch(webhook, now),
+            ed25519=tuple(secret_key(self.open(key.secret.sealed, webhook.id)) for key in keys),
         )
 
     def _opened(self, sealed: str | None, webhook_id: str) -> str | None:
@@ -137,17 +148,23 @@ class Opener:
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._sealed: tuple[str | None, str | None, bool] = (None, None, False)
+        self._sealed: tuple[object, ...] = ()
         self._secrets = Secrets()
 
     def secrets_of(self, webhook: Webhook, now: int) -> Secrets:
         """See Vault."""
-        previous = webhook.previous_secret if previous_secret_is_valid(webhook, now) else None
-        sealed = (webhook.secret, previous, is_before_switch(webhook, now))
+        sealed = (*_signing_secrets(webhook, now), is_before_switch(webhook, now), signing_keys_at(webhook, now))
         if sealed != self._sealed:
             self._secrets = self._vault.secrets_of(webhook, now)
             self._sealed = sealed
         return self._secrets
+
+
+def _signing_secrets(webhook: Webhook, now: int) -> tuple[str | None, str | None]:
+    """Return the webhook's secret and the one before it, sealed, each if it signs at `now`."""
+    if not webhook.options.signature_scheme.uses_secret:
+        return None, None
+    return webhook.secret, webhook.previous_secret if previous_secret_is_valid(webhook, now) else None
 
 
 def key_id(key: bytes) -> str:

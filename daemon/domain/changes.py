@@ -7,8 +7,10 @@ What a change makes of a webhook is decided in `daemon.domain.lifecycle`. Secret
 from msgspec import Struct
 
 from daemon.domain.errors import NothingDue, WebhookInactive
+from daemon.domain.key_pairs import SigningKey
 from daemon.domain.lifecycle import WebhookEdit, deleted, edited, may_be_edited, resumed, resumes_by, rotated, switched
 from daemon.domain.model import Webhook
+from daemon.domain.signing_keys import with_new_signing_key, without_expired_key
 
 
 class Edit(Struct, frozen=True, tag="edit"):
@@ -19,12 +21,16 @@ class Edit(Struct, frozen=True, tag="edit"):
 
 
 class RotateSecret(Struct, frozen=True, tag="rotate_secret"):
-    """Give it this new secret; the previous one also signs until `expires_at` (`lifecycle.rotated`)."""
+    """Give it this new secret, this new key pair, or both; the previous ones also sign until `expires_at`.
 
-    secret: str
+    See `lifecycle.rotated` and `signing_keys.with_new_signing_key`.
+    """
+
+    secret: str | None
     expires_at: int
     now: int
     switch_now: bool = False
+    signing_key: SigningKey | None = None
 
 
 class SwitchSignature(Struct, frozen=True, tag="switch_signature"):
@@ -64,16 +70,25 @@ def apply_change(webhook: Webhook, change: WebhookChange) -> Webhook:
         case Edit(edit, now):
             if not may_be_edited(webhook, edit):
                 raise WebhookInactive(_DISABLED)
-            return edited(webhook, edit, now)
+            return edited(without_expired_key(webhook, now), edit, now)
         case ResumeWhenDue(now):
             if not resumes_by(webhook, now):
                 raise NothingDue("the webhook does not resume by itself now")
             return resumed(webhook, now)
-        case RotateSecret(secret, expires_at, now, switch_now):
-            return rotated(webhook, secret, expires_at, now=now, switch_now=switch_now)
+        case RotateSecret():
+            return _rotated(webhook, change)
         case SwitchSignature(now):
             return switched(webhook, now)
         case CancelDeliveries():
             return webhook
         case Delete(now):
             return deleted(webhook, now)
+
+
+def _rotated(webhook: Webhook, change: RotateSecret) -> Webhook:
+    secret, expires_at, now = change.secret, change.expires_at, change.now
+    if secret is not None:
+        webhook = rotated(webhook, secret, expires_at, now=now, switch_now=change.switch_now)
+    if change.signing_key is not None:
+        webhook = with_new_signing_key(webhook, change.signing_key, expires_at, now=now)
+    return webhook

@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from daemon.domain.key_pairs import SigningKeys
 from daemon.domain.retries import Jitter, NamedSchedule, WhileRetrying
+from daemon.domain.signature_schemes import SignatureScheme
 from daemon.domain.way_out_options import IpVersion, ProxyOption, with_password_kept
 
 
@@ -21,11 +23,14 @@ class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     retries are made, by its name or as seconds before each, None for that of the settings; `retry_jitter` by how much
     chance changes that. `retry_after` follows that field of a response, `disable_on_gone` takes 410 for the end. At
     most `max_per_second` attempts begin in a second, evenly spaced, None for any number. `while_retrying` says what the
-    others do while a delivery waits for its retry.
-    `ip_version` is the only family of addresses to connect to, and `proxy` is used before that of the settings.
+    others do while a delivery waits for its retry. `signature_scheme` says with what deliveries are signed;
+    `signing_keys` are made by the daemon when a scheme first needs them, and stay. `ip_version` is the only family of
+    addresses to connect to, and `proxy` is used before that of the settings.
     """
 
     timeout_s: float | None = None
+    signature_scheme: SignatureScheme = SignatureScheme.HMAC
+    signing_keys: SigningKeys | None = None
     retry_schedule: NamedSchedule | tuple[float, ...] | None = None
     retry_jitter: Jitter | None = None
     retry_after: bool = False
@@ -62,10 +67,15 @@ def are_options(value: Any) -> bool:
 
 
 def with_changed(options: WebhookOptions, given: WebhookOptions, names: tuple[str, ...]) -> WebhookOptions:
-    """Return the options with these attributes of those that were given, the others as they are."""
+    """Return the options with these attributes of those that were given, the others as they are.
+
+    Signing keys are those that there are, or else the new ones that a scheme came with.
+    """
     changed = structs.replace(options, **{name: getattr(given, name) for name in names})
     if "proxy" in names:
         changed = structs.replace(changed, proxy=with_password_kept(options.proxy, given.proxy))
+    if "signature_scheme" in names:
+        changed = structs.replace(changed, signing_keys=options.signing_keys or given.signing_keys)
     return changed
 
 

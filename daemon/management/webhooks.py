@@ -12,6 +12,7 @@ from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.audit import THE_DAEMON, Actor, AuditAction
 from daemon.domain.changes import Delete, Edit, ResumeWhenDue, RotateSecret, SwitchSignature, WebhookChange
 from daemon.domain.clock import Clock, rfc_3339
+from daemon.domain.key_pairs import SigningKeys
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.live_answers import LIVE_URL
 from daemon.domain.model import Webhook
@@ -137,11 +138,16 @@ class Webhooks:
         return webhook
 
     def _sealed(self, options: WebhookOptions, webhook_id: str) -> WebhookOptions:
-        """Return the options, in which what is secret is plain until now, with it sealed."""
+        """Return the options, in which what is secret is plain until now, with it sealed.
+
+        A scheme that uses a key pair comes with a new one; a webhook that has one keeps that.
+        """
         if options is DEFAULT_OPTIONS:
             return options
         proxy = with_password_sealed(options.proxy, partial(self._vault.seal, webhook_id=webhook_id))
-        return structs.replace(options, proxy=proxy)
+        new = options.signature_scheme.uses_key
+        keys = SigningKeys(self._vault.new_signing_key(webhook_id, self._now_ms())) if new else None
+        return structs.replace(options, proxy=proxy, signing_keys=keys)
 
     def _log_change(self, webhook: Webhook, edit: WebhookEdit) -> None:
         owner = {"webhookId": webhook.id, "teamId": webhook.team_id}
@@ -167,20 +173,23 @@ class Webhooks:
     async def rotate_secret(
         self,
         webhook_id: str,
-        secret: str,
+        secret: str | None,
         overlap_s: int,
         *,
         switch_now: bool = False,
+        signing_key: bool = False,
         once: Once[Webhook] | None = None,
         by: Actor = THE_DAEMON,
     ) -> Webhook | None:
-        """Give a webhook this new secret; the one before signs beside it for `overlap_s` seconds more.
+        """Give a webhook this new secret, a new `signing_key` (a key pair), or both.
 
+        Those before sign beside them for `overlap_s` seconds more.
         `X-Kakiyo-Signature` is made with the one before for half of that time, with `switch_now` not at all.
         Returns None if there is no such webhook.
         """
-        now, sealed = self._now_ms(), self._vault.seal(secret, webhook_id)
-        change = RotateSecret(sealed, now + overlap_s * 1000, now, switch_now=switch_now)
+        now, sealed = self._now_ms(), None if secret is None else self._vault.seal(secret, webhook_id)
+        key = self._vault.new_signing_key(webhook_id, now) if signing_key else None
+        change = RotateSecret(sealed, now + overlap_s * 1000, now, switch_now=switch_now, signing_key=key)
         webhook = await self._request_change(
             webhook_id, change, once, by=by, action=AuditAction.SECRET_ROTATED, secret=secret
         )

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.usefixtures("each_engine")
 # All of them, each with what it is where nothing was chosen.
 OPTIONS: dict[str, Any] = {
     "timeoutS": None,
+    "signatureScheme": "hmac",
     "retrySchedule": None,
     "retryJitter": None,
     "retryAfter": False,
@@ -22,6 +23,7 @@ OPTIONS: dict[str, Any] = {
 }
 CHOSEN: dict[str, Any] = {
     "timeoutS": 2.5,
+    "signatureScheme": "both",
     "retrySchedule": [1, 2.5, 86_400],
     "retryJitter": "full",
     "retryAfter": True,
@@ -35,6 +37,9 @@ WRONG: tuple[dict[str, Any], ...] = (
     {"timeoutS": 31},
     {"timeoutS": "5"},
     {"timeoutS": True},
+    {"signatureScheme": "rsa"},
+    {"signatureScheme": "ED25519"},
+    {"signatureScheme": ["hmac"]},
     {"retrySchedule": "long"},
     {"retrySchedule": [1] * 21},
     {"retrySchedule": [0.5]},

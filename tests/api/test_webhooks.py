@@ -12,7 +12,18 @@ pytestmark = pytest.mark.usefixtures("each_engine")
 
 FIELDS = {
     *("id", "teamId", "name", "url", "events", "active", "consecutiveFailures", "disabledReason", "disabledAt"),
-    *("pausedAt", "resumesAt", "parked", "hasSecret", "live", "about", "bodyFormat", "createdAt", "updatedAt"),
+    *(
+        "pausedAt",
+        "resumesAt",
+        "parked",
+        "hasSecret",
+        "publicKey",
+        "live",
+        "about",
+        "bodyFormat",
+        "createdAt",
+        "updatedAt",
+    ),
     *OPTIONS,
     "proxy",
 }

@@ -112,7 +112,10 @@ def lively_team(console: RunningConsole) -> Iterator[tuple[ConsoleTeam, list[str
     """Make a team with something of everything; give it with the paths of all the pages there are about it."""
     team = console.team("Acme", grant=1_000)
     with console.receiver() as good, console.receiver(respond(500, b"<oops>")) as bad:
-        webhooks = [team.webhook(good.url, secret="generate"), team.webhook(bad.url, "Data warehouse")]
+        webhooks = [
+            team.webhook(good.url, secret="generate", signatureScheme="both"),
+            team.webhook(bad.url, "Data warehouse"),
+        ]
         paused = team.webhook(good.url, "Paused")
         team.api.patch(f"/v1/webhooks/{paused}", paused=True, resumesAt="2h")
         for number in range(4):

@@ -92,6 +92,22 @@ def test_a_webhook_is_edited_and_its_secret_rotated(acme: ConsoleTeam, page: Pag
     expect(page.get_by_role("region", name="The secret: copy it now")).to_contain_text("whsec_")
 
 
+def test_a_webhook_gets_a_key_pair_in_its_form_and_another_one_on_the_page_of_its_secret(
+    acme: ConsoleTeam, page: Page
+) -> None:
+    webhook = acme.webhook("http://127.0.0.1:9/hook")
+    page.goto(f"/console/teams/{acme.id}/webhooks/{webhook}/edit")
+    page.get_by_text("More options").click()
+    page.get_by_label("Signature").select_option(label="With a key pair (ed25519)")
+    page.get_by_role("button", name="Save changes").click()
+    before = acme.api.get(f"/v1/webhooks/{webhook}/public-key")["publicKey"]
+    expect(page.get_by_text(before)).to_be_visible()
+    page.get_by_role("link", name="Rotate key pair").click()
+    page.get_by_role("button", name="Rotate key pair").click()
+    expect(page.get_by_text("The previous one signs, too")).to_contain_text(before)
+    expect(page.get_by_text(acme.api.get(f"/v1/webhooks/{webhook}/public-key")["publicKey"])).to_be_visible()
+
+
 def test_enter_in_a_secret_takes_what_was_typed(acme: ConsoleTeam, page: Page) -> None:
     page.goto(f"/console/teams/{acme.id}/webhooks/new")
     page.get_by_label("Name").fill("CRM Sync")

@@ -23,6 +23,14 @@ WEBHOOK = {
     "createdAt": "2025-01-01T00:00:00.000Z",
     "updatedAt": "2025-01-01T00:00:00.000Z",
 }
+PUBLIC_KEY = {
+    "webhookId": "wh_1",
+    "signatureScheme": "ed25519",
+    "publicKey": "whpk_now",
+    "pem": "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n",
+    "createdAt": "2025-01-01T00:00:00.000Z",
+    "previous": {"publicKey": "whpk_before", "expiresAt": "2025-01-02T00:00:00.000Z"},
+}
 DELIVERY = {
     "id": "dlv_1",
     "eventId": "evt_1",
@@ -259,6 +267,20 @@ CASES = [
         WEBHOOK,
         "active",
     ),
+    (
+        "webhooks update wh_1 --signature-scheme both",
+        ("PATCH", "/v1/webhooks/wh_1", {"signatureScheme": "both"}),
+        {**WEBHOOK, "signatureScheme": "both", "publicKey": "whpk_x"},
+        "whpk_x",
+    ),
+    (
+        "webhooks rotate-secret wh_1 --signature-scheme ed25519",
+        ("POST", "/v1/webhooks/wh_1/rotate-secret", {"signatureScheme": "ed25519"}),
+        {**WEBHOOK, "publicKey": "whpk_x", "previousPublicKeyExpiresAt": "2026-01-03T00:00:00.000Z"},
+        "2026-01-03T00:00:00.000Z",
+    ),
+    ("webhooks public-key wh_1", ("GET", "/v1/webhooks/wh_1/public-key", None), PUBLIC_KEY, "whpk_before"),
+    ("webhooks public-key wh_1 --pem", ("GET", "/v1/webhooks/wh_1/public-key", None), PUBLIC_KEY, "-----END"),
     (
         "webhooks rotate-secret wh_1 --overlap-hours 2",
         ("POST", "/v1/webhooks/wh_1/rotate-secret", {"overlapHours": 2}),

@@ -64,7 +64,7 @@ async def world(api: RunningApi) -> World:
 
 async def things_of_acme(api: RunningApi) -> Mapping[str, str]:
     """Make one of everything; return the ids."""
-    webhook = await api.webhook(secret="s" * 20)
+    webhook = await api.webhook(secret="s" * 20, signatureScheme="both")
     event = await api.submit()
     deliveries = (await api.as_acme.get(f"/v1/events/{event}")).value["deliveries"]
     job = (await api.as_acme.post("/v1/bulk-jobs", {"action": "cancel", "filter": {}})).value["id"]

@@ -57,6 +57,7 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         f"GET {_OF_WEBHOOK}/secret": _READ,
         f"POST {_OF_WEBHOOK}/secret": Row(303, 404, 303, {"secret": "s" * 20, "hours": "1"}),
         f"POST {_OF_WEBHOOK}/secret/switch": _CHANGE,
+        f"POST {_OF_WEBHOOK}/secret/key": Row(303, 404, 303, {"keyHours": "1"}),
         f"GET {_OF_WEBHOOK}/secret/remove": _READ,
         f"POST {_OF_WEBHOOK}/secret/remove": _CHANGE,
         f"GET {_OF_WEBHOOK}/delete": _READ,

@@ -19,6 +19,7 @@ OTHERS = {
     "api/console/static": "Style sheet, script and icon.",
     "api/console/templates": "One template for each page, and for each part of a page that is updated live.",
     "api/console/verification": "Code that verifies a signature, in five languages, as receivers copy it.",
+    "api/console/verification/public_key.py": "The code in Python, for a public key.",
     "api/console/verification/verify.py": "The code in Python.",
     "daemon/store/migrations": "Alembic's scripts.",
     "daemon/store/migrations/versions": "One file for each revision.",

@@ -78,7 +78,7 @@ async def key_of_acme(api: RunningApi, name: str) -> Any:
 
 async def things_of_acme(api: RunningApi) -> Mapping[str, str]:
     """Make one of everything; return the ids."""
-    webhook = await api.webhook()
+    webhook = await api.webhook(signatureScheme="both")
     event = await api.submit()
     deliveries = (await api.as_acme.get(f"/v1/events/{event}")).value["deliveries"]
     [delivery] = [one["id"] for one in deliveries if one["webhookId"] == webhook["id"]]

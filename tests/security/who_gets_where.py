@@ -52,6 +52,7 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET /v1/webhooks/{webhook_id}/statistics": Row(200, 404, 200, roles=READ),
         "PATCH /v1/webhooks/{webhook_id}": Row(200, 404, 200, '{"name": "taken over"}'),
         "DELETE /v1/webhooks/{webhook_id}": Row(204, 404, 204),
+        "GET /v1/webhooks/{webhook_id}/public-key": Row(200, 404, 200, roles=READ),
         "POST /v1/webhooks/{webhook_id}/rotate-secret": Row(200, 404, 200, "{}"),
         "POST /v1/webhooks/{webhook_id}/recover": Row(202, 404, 202, '{"since": "2020-01-01T00:00:00Z"}'),
         "POST /v1/webhooks/test": Row(202, 404, 202, f'{{{EVENT}, "teamId": "$acme"}}'),

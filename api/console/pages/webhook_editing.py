@@ -7,7 +7,7 @@ from quart import Response
 
 from api.console.pages.retry_options_form import shown_schedule
 from api.console.pages.webhook_form import WebhookForm, form_of, mistakes_in, read_webhook_form
-from api.console.pages.webhook_options_form import is_chosen, shown_number
+from api.console.pages.webhook_options_form import SCHEMES, is_chosen, shown_number
 from api.console.pages.webhook_page import find
 from api.console.session.page_request import PageRequest
 from api.http.json_body import validate
@@ -71,6 +71,7 @@ async def _show(
         webhook=webhook,
         operators_team=OPERATORS_TEAM,
         shown_number=shown_number,
+        schemes=SCHEMES,
         shown_schedule=shown_schedule,
         more_open=any(is_chosen(name, value) for name, value in typed.options.items()),
         event_types=list(request.handles.types_about(typed.about).values()),

@@ -8,18 +8,26 @@ from api.console.pages.way_out_form import WAY_OUT_MISTAKES, read_way_out, way_o
 from api.console.session.forms import Form
 from api.routes.webhook_options import shown_options
 from daemon.domain.model import Webhook
+from daemon.domain.signature_schemes import SignatureScheme
 from daemon.domain.webhook_options import DEFAULT_OPTIONS
 
 _DEFAULTS = shown_options(DEFAULT_OPTIONS).model_dump(by_alias=True)
 # What is said where the API's own words are for programs.
 OPTION_MISTAKES = {"timeoutS": "Enter 1 to 30 seconds, or leave it empty.", **RETRY_MISTAKES, **WAY_OUT_MISTAKES}
+# The schemes of the form, and how they are called there.
+SCHEMES = {
+    SignatureScheme.HMAC: "With the secret (HMAC)",
+    SignatureScheme.ED25519: "With a key pair (ed25519)",
+    SignatureScheme.BOTH: "With both",
+}
 
 
 def read_options(form: Form) -> Mapping[str, Any]:
     """Return the options that the form has, by their names in the API; others stay as they are."""
     numbers = ("timeoutS", "maxPerSecond")
     typed = {name: _number(form.text(name)) for name in numbers if form.has(name)}
-    return {**typed, **read_retries(form), **read_way_out(form)}
+    scheme = {"signatureScheme": form.text("signatureScheme")} if form.has("signatureScheme") else {}
+    return {**typed, **scheme, **read_retries(form), **read_way_out(form)}
 
 
 def options_of(webhook: Webhook) -> Mapping[str, Any]:
@@ -34,8 +42,10 @@ def is_chosen(name: str, value: Any) -> bool:
 
 def option_facts(webhook: Webhook) -> list[tuple[str, str]]:
     """Return what the webhook's page says of each option that is not as usual: its name and its value."""
-    timeout_s = webhook.options.timeout_s
+    timeout_s, scheme = webhook.options.timeout_s, webhook.options.signature_scheme
     facts = [] if timeout_s is None else [("Timeout", f"{timeout_s:g} seconds")]
+    if scheme is not SignatureScheme.HMAC:
+        facts.append(("Signature", SCHEMES[scheme]))
     return facts + retry_facts(webhook.options) + way_out_facts(webhook.options)
 
 

@@ -19,6 +19,8 @@ from api.http.auth import owned
 from api.http.streamed import Streamed
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import Webhook
+from daemon.domain.signature_schemes import SignatureScheme
+from daemon.domain.signing_keys import signing_keys_at
 from daemon.domain.statistics import StatisticsRange
 from daemon.store.reads import api_reads, console_reads
 
@@ -57,13 +59,20 @@ async def show_webhook(
         secret=secret,
         tested_events=events,
         example=example_payload(request, events[0]) if events else "",
-        verification=verification_code(),
+        verification=verification_code(with_public_key=webhook.options.signature_scheme is SignatureScheme.ED25519),
+        **_keys(request, webhook),
         wildcard=WILDCARD,
         options=option_facts(webhook),
         mistakes={"event": "", "since": "", "resumesAt": "", **mistakes},
         typed={name: request.form.text(name) for name in ("since", "event", "resumesAt")},
     )
     return request.shown(page, webhook_id, secret)
+
+
+def _keys(request: PageRequest, webhook: Webhook) -> dict[str, Any]:
+    """Return the key pairs that the page shows: those that sign."""
+    keys = signing_keys_at(webhook, request.now)
+    return {"signing_key": keys[0] if keys else None, "previous_key": keys[1] if len(keys) > 1 else None}
 
 
 async def follow_webhook(request: PageRequest, webhook_id: str) -> Streamed:

@@ -12,6 +12,7 @@ _LANGUAGES = (
     ("Ruby", "verify.rb"),
     ("Go", "verify.go"),
 )
+_WITH_PUBLIC_KEY = tuple((language, name.replace("verify", "public_key")) for language, name in _LANGUAGES[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Snippet:
 
 
 @cache
-def verification_code() -> tuple[Snippet, ...]:
-    """Return the code in each language."""
+def verification_code(*, with_public_key: bool = False) -> tuple[Snippet, ...]:
+    """Return the code in each language: with a secret or, for deliveries that a key pair signs, with its public key."""
     folder = resources.files("api.console") / "verification"
-    return tuple(Snippet(language, (folder / name).read_text("utf-8").rstrip()) for language, name in _LANGUAGES)
+    languages = _WITH_PUBLIC_KEY if with_public_key else _LANGUAGES
+    return tuple(Snippet(language, (folder / name).read_text("utf-8").rstrip()) for language, name in languages)

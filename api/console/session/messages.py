@@ -63,6 +63,7 @@ SENTENCES: Mapping[str, str] = {
     "webhook-resumed": "The webhook goes on: what has waited is delivered now, in order.",
     "webhook-deleted": "The webhook is deleted.",
     "secret-rotated": "The webhook has a new secret.",
+    "key-rotated": "The webhook has a new key pair: give its public key to the receiver.",
     "secret-switched": "X-Kakiyo-Signature is made with the new secret from now on.",
     "secret-removed": "The secret is removed: deliveries go unsigned.",
     "test-sent": "The test is on its way: watch it arrive in the list of deliveries.",
