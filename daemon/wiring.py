@@ -218,7 +218,7 @@ async def assemble(
     run_bulk_jobs = partial(bulk_runner.run, changer)
     upkeep[ActorKind.BULK_JOBS] = run_bulk_jobs if node is None else node.only_once(run_bulk_jobs)
     webhooks = management.webhooks(changer=changer, index=index)
-    timed = delivery.timed(mine, fleet=fleet, resume=webhooks.resume_when_due)
+    timed = delivery.timed(mine, fleet=fleet, resume=webhooks.resume_when_due, expire=webhooks.expire)
     upkeep[ActorKind.TIMERS] = partial(timers.run, timed)
     live_listeners = management.live_listeners(
         webhooks=webhooks, listeners=listeners, owns=mine.owns, answers=None if node is None else node.answers

@@ -16,6 +16,7 @@ from daemon.delivery.canceller import Canceller
 from daemon.delivery.credit_gate import CreditGate, Gate
 from daemon.delivery.endpoint import Endpoint, Schedule
 from daemon.delivery.endpoint_state import EndpointState
+from daemon.delivery.expiries import Expire, Expiries
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.inbox import InboxLimits
@@ -107,11 +108,12 @@ class DeliveryBuilder:
         """Return the actor that cancels what one commit cannot."""
         return Canceller(store=self._store, log=self._log)
 
-    def timed(self, share: ShareOfWork, *, fleet: Fleet, resume: Resume) -> Sequence[Timed]:
+    def timed(self, share: ShareOfWork, *, fleet: Fleet, resume: Resume, expire: Expire) -> Sequence[Timed]:
         """Return all that happens at its time."""
         store, telemetry, owns = self._store, self._telemetry, share.owns
         return (
             TimedResumes(store=store, clock=self._clock, telemetry=telemetry, owns=owns, resume=resume),
+            Expiries(store=store, clock=self._clock, telemetry=telemetry, owns=owns, expire=expire),
             TakingBack(store=store, telemetry=telemetry, owns=owns, overtake=fleet.overtake),
         )
 

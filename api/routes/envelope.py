@@ -43,6 +43,9 @@ class SubmittedEvent(Input):
     deliver_at: InputTime | None = Field(
         None, description="Not to be delivered before this time, 90 days ahead at most; at once, if left out."
     )
+    expires_at: InputTime | None = Field(
+        None, description="Cancelled once this time has passed, 90 days ahead at most; never, if left out."
+    )
 
 
 class Envelope(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -53,11 +56,12 @@ class Envelope(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     team_id: str | None = None
     timestamp: str | None = None
     deliver_at: str | None = None
+    expires_at: str | None = None
 
     @property
     def rare_texts(self) -> Mapping[str, str | None]:
         """The members that few events have, all of them texts."""
-        return {"deliverAt": self.deliver_at}
+        return {"deliverAt": self.deliver_at, "expiresAt": self.expires_at}
 
 
 class _Data(Struct):
@@ -167,6 +171,7 @@ def _read_strictly(text: str, path: str, known: Known) -> Envelope:
         team_id=submitted.team_id,
         timestamp=value.get("timestamp"),
         deliver_at=value.get("deliverAt"),
+        expires_at=value.get("expiresAt"),
     )
 
 

@@ -17,19 +17,34 @@ class ShownTerms(Output):
     deliver_at: OutputTime | None = Field(
         description="The time before which it is not delivered; null if it was to be delivered at once."
     )
+    expires_at: OutputTime | None = Field(
+        description="The time after which it is not delivered any more; null if it does not expire."
+    )
 
 
 def read_terms(envelope: Envelope, path: str, *, now: int, known: Known) -> DeliveryTerms:
     """Return the terms that a submitted event has. Raises ApiError (422) naming a wrong one."""
     try:
-        deliver_at = None if envelope.deliver_at is None else parse_time(envelope.deliver_at)
+        deliver_at, expires_at = _time(envelope.deliver_at), _time(envelope.expires_at)
     except ValueError:
         raise wrong_fields_of(envelope, path, known) from None
-    if deliver_at is not None and deliver_at > now + MOST_AHEAD_MS:
-        raise wrong_field(f"{path}.deliverAt", f"expected a time at most {_MOST_DAYS} days ahead")
-    return DeliveryTerms(deliver_at=deliver_at)
+    for name, at in (("deliverAt", deliver_at), ("expiresAt", expires_at)):
+        if at is not None and at > now + MOST_AHEAD_MS:
+            raise wrong_field(f"{path}.{name}", f"expected a time at most {_MOST_DAYS} days ahead")
+    if deliver_at is not None and expires_at is not None and expires_at <= deliver_at:
+        raise wrong_field(f"{path}.expiresAt", "expected a time after deliverAt")
+    return DeliveryTerms(deliver_at=deliver_at, expires_at=expires_at)
+
+
+def _time(given: str | None) -> int | None:
+    return None if given is None else parse_time(given)
 
 
 def shown_terms(terms: DeliveryTerms | None) -> dict[str, str | None]:
     """Return the members of ShownTerms, by their names here."""
-    return {"deliver_at": format_optional_time(None if terms is None else terms.deliver_at)}
+    if terms is None:
+        return {"deliver_at": None, "expires_at": None}
+    return {
+        "deliver_at": format_optional_time(terms.deliver_at),
+        "expires_at": format_optional_time(terms.expires_at),
+    }

@@ -49,6 +49,9 @@ def send(
     team_id: TeamFilter = None,
     timestamp: Annotated[str | None, option("--timestamp", help="When it happened; without it, now.")] = None,
     deliver_at: Annotated[str | None, option("--deliver-at", help="Not to be delivered before: a time, or 2h.")] = None,
+    expires_at: Annotated[
+        str | None, option("--expires-at", help="Cancelled once it has passed: a time, or 2h.")
+    ] = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
@@ -61,9 +64,8 @@ def send(
     from daemon.cli.times import api_time, api_time_ahead
 
     content = read_json_text(data)
-    beside = present(
-        {"event": event, "teamId": team_id, "timestamp": api_time(timestamp), "deliverAt": api_time_ahead(deliver_at)}
-    )
+    terms = {"deliverAt": api_time_ahead(deliver_at), "expiresAt": api_time_ahead(expires_at)}
+    beside = present({"event": event, "teamId": team_id, "timestamp": api_time(timestamp), **terms})
     with connect(api) as client:
         body = json_bytes(beside).removesuffix(b"}") + b', "data": %s}' % content
         reply = client.send_raw(
@@ -212,7 +214,8 @@ def _print_event(reply: "Reply") -> None:
 
 def _terms(event: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return a line for each of the event's terms, if it has any."""
-    return [("not before", event["deliverAt"])] if event.get("deliverAt") else []
+    lines = (("not before", event.get("deliverAt")), ("expires", event.get("expiresAt")))
+    return [line for line in lines if line[1] is not None]
 
 
 def _body_of(text: str) -> str:

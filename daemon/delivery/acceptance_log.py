@@ -49,7 +49,8 @@ def _fields(command: AcceptEvents, matched: MatchedEvent) -> Mapping[str, Any]:
 
 
 def _terms(terms: DeliveryTerms) -> Mapping[str, Any]:
-    return {} if terms.deliver_at is None else {"deliverAt": rfc_3339(terms.deliver_at)}
+    times = {"deliverAt": terms.deliver_at, "expiresAt": terms.expires_at}
+    return {name: rfc_3339(at) for name, at in times.items() if at is not None}
 
 
 def _first_delivery_ids(command: AcceptEvents, matched: MatchedEvent) -> list[str]:

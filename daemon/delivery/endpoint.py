@@ -154,7 +154,7 @@ class Endpoint:
         self._back_offs = back_offs
         self._gate = FREE_OF_CHARGE if webhook.is_free else gate
         self._recorder = recorder
-        self._state = EndpointState(webhook, pause, OpenOutcomes(store.writer.hurry))
+        self._state = EndpointState(webhook, pause, OpenOutcomes(store.writer.hurry), now_ms=clock.now_ms)
         self._pace = Pace(self._state, paces)
         self._holds_reservation = False
         self._queue = WorkQueue(mailbox, self._read_pending, page_limit, page=page)
@@ -238,6 +238,9 @@ class Endpoint:
             await self._changes.cancel_pending()
             return
         state.current = work
+        if state.is_expired(work):
+            await self._changes.cancel_expired(work)
+            return
         if work.next_attempt_at is not None:
             await self._back_offs.wait_out(work, state, policy=self._policy)
         if not (state.is_due(work) and await self._reserve_credits(work)):
@@ -325,6 +328,7 @@ class Endpoint:
             disables=failures_disable(webhook),
             chance=self._clock.chance(),
             ended_at=attempt.started_at + attempt.outcome.duration_ms,
+            expires_at=work.expires_at,
         )
         if not verdict.counted:
             self._log.interrupted(webhook, work, attempt)

@@ -7,6 +7,7 @@ import trio
 from daemon.actors.interruptible_wait import Pause
 from daemon.actors.mutex import Mutex
 from daemon.delivery.open_outcomes import OpenOutcomes
+from daemon.domain.clock import NowMs
 from daemon.domain.model import Webhook, Work
 
 
@@ -23,6 +24,7 @@ class EndpointState:
     webhook: Webhook
     pause: Pause
     outcomes: OpenOutcomes
+    now_ms: NowMs
     current: Work | None = None
     in_flight: bool = False
     transition: Mutex = field(default_factory=Mutex)
@@ -40,8 +42,13 @@ class EndpointState:
         return self.current.seq if self.current and self.in_flight else None
 
     def is_due(self, work: Work) -> bool:
-        """Whether this delivery may proceed: it is not cancelled or held by a pause, and no stop was requested."""
-        return self.current is work and not self.is_paused and not self.pause.closed
+        """Whether this delivery may proceed: not cancelled, expired or held by a pause, and no stop was requested."""
+        is_held = self.is_paused or self.pause.closed or self.is_expired(work)
+        return self.current is work and not is_held
+
+    def is_expired(self, work: Work) -> bool:
+        """Whether this delivery is not to be made any more."""
+        return work.expires_at is not None and work.expires_at <= self.now_ms()
 
     def drop_waiting(self) -> None:
         """Drop a delivery that waits, since it was cancelled or its webhook paused; one in flight may finish."""

@@ -176,8 +176,8 @@ class FanOuts:
         command = MakeDeliveries(team_id, backlog.last_first_seq, limit)
         made = await retry_until_available(partial(self._store.writer.execute, command), self._log)
         await self._owners.offer_all(made.work)
-        if made.set_aside:
-            self._owners.note_time(min(due_at for _, due_at in made.set_aside))
+        if made.due_at is not None:
+            self._owners.note_time(made.due_at)
         await self._tell(team_id, backlog, made)
         self._note(command, backlog, made)
         self._progress.unpark_all()
@@ -202,7 +202,7 @@ class FanOuts:
             self._log.info("deliveries_cancelled", **owner, reason=reason, count=count)
 
     async def _tell(self, team_id: str, backlog: _Backlog, made: MadeDeliveries) -> None:
-        for webhook_id in {webhook_id for webhook_id, _ in (*made.work, *made.set_aside)}:
+        for webhook_id in {*(webhook_id for webhook_id, _ in made.work), *made.set_aside}:
             self._changes.publish(team_id, webhook_id)
         for (webhook_id, reason), cancelled in made.cancelled.items():
             self._changes.publish(team_id, webhook_id)

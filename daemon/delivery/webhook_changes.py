@@ -10,13 +10,14 @@ from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Change, Mailbox
 from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.work_queue import WorkQueue
-from daemon.domain.changes import CancelDeliveries, apply_change
+from daemon.domain.changes import CancelDeliveries, ExpireDeliveries, apply_change
 from daemon.domain.clock import Clock
 from daemon.domain.errors import DaemonError, StoreUnavailable
 from daemon.domain.lifecycle import cancel_reason_of
-from daemon.domain.model import CancelReason, Webhook
+from daemon.domain.model import CancelReason, Webhook, Work
 from daemon.domain.policy import reschedules
 from daemon.store.commands import Cancelled, CancelPending, SaveWebhook
+from daemon.store.expiry_commands import CancelExpired
 from daemon.store.job_commands import CancelForJob
 from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
@@ -91,6 +92,14 @@ class WebhookChanges:
             cancelled = await retry_until_available(write, self._log.log)
         await self._log.cancelled(webhook, cancelled, reason)
 
+    async def cancel_expired(self, work: Work) -> None:
+        """Cancel a delivery that had expired when its turn came."""
+        async with self._state.transition:
+            webhook = self._state.webhook
+            cancel = CancelExpired(webhook, (work.seq,), in_flight_seq=None, now=self._clock.now_ms())
+            cancelled = await retry_until_available(partial(self._writer.execute, cancel), self._log.log)
+        await self._log.cancelled(webhook, cancelled, CancelReason.EXPIRED)
+
     async def _answer(self, change: Change) -> None:
         if change.abandoned:
             return
@@ -106,7 +115,7 @@ class WebhookChanges:
         state = self._state
         if state.webhook.deleted_at is not None:
             return None
-        if isinstance(change.what, CancelDeliveries):
+        if isinstance(change.what, CancelDeliveries | ExpireDeliveries):
             return await self._cancel_some(change, change.what)
         webhook = self._renew_secrets(apply_change(state.webhook, change.what))
         reason = cancel_reason_of(webhook)
@@ -124,12 +133,10 @@ class WebhookChanges:
             await self._log.cancelled(webhook, cancelled, reason)
         return webhook
 
-    async def _cancel_some(self, change: Change, asked: CancelDeliveries) -> Webhook:
+    async def _cancel_some(self, change: Change, asked: CancelDeliveries | ExpireDeliveries) -> Webhook:
         """Cancel some of what waits. What was read ahead is read again: as a new life reads it, without them."""
-        state, reason = self._state, CancelReason.REQUESTED
-        command = CancelForJob(
-            state.webhook, asked.job_id, asked.seqs, in_flight_seq=state.in_flight_seq, now=self._clock.now_ms()
-        )
+        state = self._state
+        command, reason = self._cancelling(asked)
         cancelled = None
         try:
             cancelled = await self._writer.execute(change.wrap(command))
@@ -140,6 +147,15 @@ class WebhookChanges:
                 state.reads_anew = True
         await self._log.cancelled(state.webhook, cancelled, reason)
         return state.webhook
+
+    def _cancelling(
+        self, asked: CancelDeliveries | ExpireDeliveries
+    ) -> tuple[CancelForJob | CancelExpired, CancelReason]:
+        webhook, in_flight_seq, now = self._state.webhook, self._state.in_flight_seq, self._clock.now_ms()
+        if isinstance(asked, ExpireDeliveries):
+            return CancelExpired(webhook, asked.seqs, in_flight_seq=in_flight_seq, now=now), CancelReason.EXPIRED
+        for_job = CancelForJob(webhook, asked.job_id, asked.seqs, in_flight_seq=in_flight_seq, now=now)
+        return for_job, CancelReason.REQUESTED
 
     def _after_cancelling(self, cancelled: Cancelled) -> None:
         if cancelled.more:

@@ -26,6 +26,7 @@ _CANCEL_WORDS: Mapping[CancelReason, str] = MappingProxyType(
         CancelReason.WEBHOOK_DISABLED: "cancelled: webhook disabled",
         CancelReason.WEBHOOK_DELETED: "cancelled: webhook deleted",
         CancelReason.REQUESTED: "cancelled on request",
+        CancelReason.EXPIRED: "cancelled: expired",
     }
 )
 

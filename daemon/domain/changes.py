@@ -59,7 +59,14 @@ class CancelDeliveries(Struct, frozen=True, tag="cancel_deliveries"):
     now: int
 
 
-WebhookChange = CancelDeliveries | Edit | ResumeWhenDue | RotateSecret | SwitchSignature | Delete
+class ExpireDeliveries(Struct, frozen=True, tag="expire_deliveries"):
+    """Leave it as it is, and cancel those of its deliveries with these numbers that wait: they have expired."""
+
+    seqs: tuple[int, ...]
+    now: int
+
+
+WebhookChange = CancelDeliveries | ExpireDeliveries | Edit | ResumeWhenDue | RotateSecret | SwitchSignature | Delete
 
 _DISABLED = "a disabled webhook cannot be paused, since nothing waits for it: set `active` to true, too"
 
@@ -79,7 +86,7 @@ def apply_change(webhook: Webhook, change: WebhookChange) -> Webhook:
             return _rotated(webhook, change)
         case SwitchSignature(now):
             return switched(webhook, now)
-        case CancelDeliveries():
+        case CancelDeliveries() | ExpireDeliveries():
             return webhook
         case Delete(now):
             return deleted(webhook, now)

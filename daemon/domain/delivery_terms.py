@@ -9,6 +9,7 @@ MOST_AHEAD_MS = 90 * DAY_MS
 
 
 class DeliveryTerms(Struct, frozen=True, gc=False):
-    """Not before `deliver_at` (ms), None for at once."""
+    """Not before `deliver_at` (ms), None for at once, and not after `expires_at`, None for never too late."""
 
     deliver_at: int | None = None
+    expires_at: int | None = None

@@ -6,6 +6,7 @@
     pending --failed attempt, none left--------> failed         counter + 1; at 4 the webhook is disabled
     pending --410, if the webhook says so------> failed         the webhook is disabled at once
     pending --webhook disabled or deleted------> cancelled
+    pending --expired--------------------------> cancelled
     pending --webhook paused-------------------> pending        nothing begins until it is resumed
 
 No other package decides whether to try again, whether a delivery is over, or whether to disable a webhook.
@@ -66,10 +67,12 @@ def judge(
     disables: bool = True,
     chance: float = 0.5,
     ended_at: int = 0,
+    expires_at: int | None = None,
 ) -> Verdict:
     """Decide what follows from the attempt with this number (from 1) on a webhook with this failure counter.
 
-    `chance`, from 0 to 1, decides on the jitter. The attempt ended at `ended_at`, in milliseconds: for Retry-After.
+    `chance`, from 0 to 1, decides on the jitter. The attempt ended at `ended_at`, in milliseconds: for Retry-After, and
+    for whether the delivery has expired.
 
     `cancelled` says that the webhook was disabled or deleted while the attempt was in flight: a success still
     counts, a failure ends the delivery as cancelled and is not held against the webhook. Unless failures may be what
@@ -81,6 +84,8 @@ def judge(
         return Verdict(DeliveryStatus.CANCELLED, None, consecutive_failures, cancel_reason=cancelled)
     if outcome.kind is OutcomeKind.INTERRUPTED:
         return Verdict(DeliveryStatus.PENDING, _INTERRUPTED_RETRY_S, consecutive_failures, counted=False)
+    if expires_at is not None and expires_at <= ended_at:
+        return Verdict(DeliveryStatus.CANCELLED, None, consecutive_failures, cancel_reason=CancelReason.EXPIRED)
     gone = disables and policy.disables_on_gone and outcome.status == _GONE
     exhausted = gone or attempt_number > len(policy.retry_delays_s)
     failures = consecutive_failures + (exhausted or policy.count == "attempts")

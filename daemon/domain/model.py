@@ -31,6 +31,7 @@ class CancelReason(StrEnum):
     WEBHOOK_DISABLED = "webhook_disabled"
     WEBHOOK_DELETED = "webhook_deleted"
     REQUESTED = "requested"  # by hand
+    EXPIRED = "expired"  # its event was not to be delivered any more
 
 
 class Origin(StrEnum):
@@ -296,7 +297,8 @@ MAX_INLINE_BODY_BYTES = 4096
 class Work(Struct, frozen=True, gc=False):
     """A pending delivery with what its attempts need: the body, and where the last one left off.
 
-    A large body is not carried along (None) but read when its turn comes, so that waiting costs no memory.
+    No attempt begins once it has expired. A large body is not carried along (None) but read when its turn comes, so
+    that waiting costs no memory.
     """
 
     seq: int
@@ -309,6 +311,7 @@ class Work(Struct, frozen=True, gc=False):
     next_attempt_at: int | None = None
     test: bool = False
     traceparent: str | None = None
+    expires_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Webhooks, as people change them: created, edited, switched on and off, given new secrets, deleted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -10,7 +10,15 @@ from daemon.crypto.idempotency import Once
 from daemon.crypto.vault import Vault, VaultError
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.audit import THE_DAEMON, Actor, AuditAction
-from daemon.domain.changes import Delete, Edit, ResumeWhenDue, RotateSecret, SwitchSignature, WebhookChange
+from daemon.domain.changes import (
+    Delete,
+    Edit,
+    ExpireDeliveries,
+    ResumeWhenDue,
+    RotateSecret,
+    SwitchSignature,
+    WebhookChange,
+)
 from daemon.domain.clock import Clock, rfc_3339
 from daemon.domain.key_pairs import SigningKeys
 from daemon.domain.lifecycle import WebhookEdit
@@ -169,6 +177,11 @@ class Webhooks:
         if webhook is not None:
             owner = {"webhookId": webhook_id, "teamId": webhook.team_id}
             self._log.info("webhook_resumed", **owner, reason="time")
+
+    async def expire(self, webhook_id: str, seqs: Sequence[int]) -> None:
+        """Cancel those of a webhook's deliveries with these numbers that wait: they have expired."""
+        change = ExpireDeliveries(tuple(seqs), self._now_ms())
+        await self._changer.change(webhook_id, change, None, entry=None)
 
     async def rotate_secret(
         self,

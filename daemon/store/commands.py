@@ -20,8 +20,8 @@ class Accepted(Struct, frozen=True):
     """What was kept. `work` pairs each new delivery with its webhook's id, in order.
 
     `fan_outs` are the deliveries still to be created, by team. `replayed` says that the idempotency key was known:
-    these are the first receipts, and nothing was stored. `due_at` is when the first of those is due that are to be
-    delivered later, which are no `work`.
+    these are the first receipts, and nothing was stored. `due_at` is the first time of those that wait
+    for one, which are no `work`, or expire.
     """
 
     receipts: tuple[Receipt, ...]

@@ -44,7 +44,8 @@ def event_summary(row: Row[*tuple[Any, ...]]) -> EventSummary:
 
 def _terms(row: Row[*tuple[Any, ...]]) -> DeliveryTerms | None:
     """Return the terms of a row with their columns of `events`."""
-    terms = DeliveryTerms(deliver_at=right("events", "deliver_at", row.deliver_at))
+    deliver_at = right("events", "deliver_at", row.deliver_at)
+    terms = DeliveryTerms(deliver_at=deliver_at, expires_at=right("events", "expires_at", row.expires_at))
     return None if terms == _AT_ONCE else terms
 
 

@@ -11,14 +11,15 @@ from daemon.store.commands import Cancelled, Command
 class MadeDeliveries(Struct, frozen=True):
     """How many deliveries were made: pending ones as `work`, paired with their webhooks' ids, in order; the others
     were cancelled meanwhile, by webhook and reason. `next_first_seq` is where the first unfinished fan-out begins.
-    `set_aside` has the webhook's id of each that waits aside, and when it is due (ms).
+    `set_aside` has the webhook's id of each that waits aside; `due_at` is the first time of those that have one (ms).
     """
 
     made: int
     work: tuple[tuple[str, Work], ...]
     cancelled: Mapping[tuple[str, CancelReason], Cancelled]
     next_first_seq: int | None
-    set_aside: tuple[tuple[str, int], ...] = ()
+    set_aside: tuple[str, ...] = ()
+    due_at: int | None = None
 
 
 class MakeDeliveries(Command[MadeDeliveries], frozen=True):

@@ -258,8 +258,9 @@ def failed_delivery(row: Row[Any]) -> FailedDelivery:
 
 def work(row: Sequence[Any]) -> Work:
     """Return the Work of a pending delivery's columns, in the order of its fields."""
-    seq, delivery_id, event_id, event_type, body, created_at, made, due_at, test, trace = row
-    numbers = type(made) is int and type(created_at) is int and (due_at is None or type(due_at) is int)
+    seq, delivery_id, event_id, event_type, body, created_at, made, due_at, test, trace, expires_at = row
+    times = (due_at is None or type(due_at) is int) and (expires_at is None or type(expires_at) is int)
+    numbers = type(made) is int and type(created_at) is int and times
     texts = type(delivery_id) is type(event_type) is str and (trace is None or type(trace) is str)
     if not (numbers and texts and (body is None or type(body) is str)):
         raise DamagedRow(f"table deliveries, row {seq}: it cannot be sent: run doctor, and restore a backup")
@@ -275,6 +276,7 @@ def work(row: Sequence[Any]) -> Work:
         next_attempt_at=due_at,
         test=bool(test),
         traceparent=trace,
+        expires_at=expires_at,
     )
 
 

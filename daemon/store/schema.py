@@ -13,10 +13,11 @@ from daemon.store.tally_schema import LATENCY_COLUMNS as LATENCY_COLUMNS
 from daemon.store.tally_schema import credit_days as credit_days
 from daemon.store.tally_schema import webhook_errors as webhook_errors
 from daemon.store.tally_schema import webhook_hours as webhook_hours
+from daemon.store.waiting_schema import expiries as expiries
 from daemon.store.waiting_schema import set_aside as set_aside
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0029"
+HEAD_REVISION = "0030"
 
 
 teams = Table(
@@ -106,6 +107,7 @@ events = Table(
     Column("traceparent", Text),
     Column("key_id", Text),  # whose key it came with; NULL: nobody knows
     Column("deliver_at", BigInteger),  # NULL: at once
+    Column("expires_at", BigInteger),  # NULL: never
     Index("ix_events_team", "team_id", "seq"),
 )
 

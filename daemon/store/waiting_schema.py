@@ -15,3 +15,13 @@ set_aside = Table(
     Index("ix_set_aside_due", "due_at", "delivery_seq"),
     Index("ix_set_aside_counted", "counted_from", "delivery_seq"),
 )
+
+# When deliveries of events that expire are cancelled, unless they are over by then.
+expiries = Table(
+    "expiries",
+    metadata,
+    Column("delivery_seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("webhook_id", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("ix_expiries_due", "expires_at", "delivery_seq"),
+)

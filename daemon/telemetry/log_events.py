@@ -61,6 +61,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "reason": "Why",
         "recipients": "How many addresses",
         "restarts": "How many restarts within the budget so far",
+        "expiresAt": "From when on it is not delivered any more (RFC 3339); left out if it does not expire",
         "deliverAt": "Not before when it is delivered (RFC 3339); left out if at once",
         "resumesAt": "When the webhook resumes by itself (RFC 3339); null if it does not",
         "retryInMs": "Milliseconds until the next try; null when there is none",
@@ -107,7 +108,7 @@ _INFO = _table(
     ("daemon_stopped", "", "Everything is on disk and the process exits"),
     (
         "event_accepted",
-        "eventId eventType teamId deliveries deliveryIds test traceId deliverAt",
+        "eventId eventType teamId deliveries deliveryIds test traceId deliverAt expiresAt",
         "An event is on disk, and this many deliveries of it are pending",
     ),
     ("store_recovered", "durationMs", "The database works again"),
@@ -116,7 +117,11 @@ _INFO = _table(
     ("shards_released", "count owned", "This node left webhooks to others: one joined, or it is drained, or stops"),
     ("attempt_ended", f"{_DELIVERY} retryInMs", "An attempt ended, and another one will follow"),
     ("delivery_succeeded", _DELIVERY, "The delivery succeeded; this line describes its last attempt"),
-    ("delivery_cancelled", f"{_DELIVERY} reason", "The delivery was cancelled: its webhook was disabled or deleted"),
+    (
+        "delivery_cancelled",
+        f"{_DELIVERY} reason",
+        "The delivery was cancelled: its webhook was disabled or deleted, it had expired, or somebody asked for it",
+    ),
     (
         "deliveries_cancelled",
         f"{_WEBHOOK} count reason",
@@ -178,6 +183,11 @@ _INFO = _table(
 )
 _WARNING = _table(
     "warning",
+    (
+        "expiry_delayed",
+        "webhookId error",
+        "What has expired of this webhook could not be cancelled yet: it is not sent",
+    ),
     ("dev_mode", "reason", "`--dev`: http and private receivers are allowed; not for production use"),
     (
         "clock_implausible",

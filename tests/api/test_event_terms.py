@@ -5,8 +5,10 @@ from typing import Any
 
 import orjson
 import pytest
+import trio
 
-from tests.support.api_client import MESSAGE_SENT, RunningApi
+from tests.actors.receivers import slow
+from tests.support.api_client import MESSAGE_SENT, PUBLIC_URL, RunningApi
 
 pytestmark = pytest.mark.usefixtures("each_engine")
 
@@ -45,7 +47,29 @@ async def test_an_event_for_later_is_shown_with_its_time_and_so_is_its_delivery(
 
 async def test_an_event_without_terms_has_none(api: RunningApi) -> None:
     event = (await api.as_acme.get(f"/v1/events/{await api.submit()}")).value
-    assert event["deliverAt"] is None
+    assert (event["deliverAt"], event["expiresAt"]) == (None, None)
+
+
+async def test_an_event_that_expires_says_when_and_its_delivery_that_it_has(api: RunningApi) -> None:
+    await api.webhook()
+    api.daemon.receiver.answers[PUBLIC_URL] = slow(0, 503)
+    answer = await submit(api, expiresAt=(past := at(api, -5)))
+    event = (await api.as_acme.get(f"/v1/events/{answer.value['id']}")).value
+    assert event["expiresAt"] == as_shown(past)
+    with trio.fail_after(5):
+        while event["deliveries"][0]["status"] == "pending":
+            event = (await api.as_acme.get(f"/v1/events/{answer.value['id']}")).value
+            await trio.lowlevel.checkpoint()
+    [delivery] = event["deliveries"]
+    assert (delivery["status"], delivery["cancelReason"], delivery["attemptsMade"]) == ("cancelled", "expired", 0)
+
+
+async def test_it_expires_after_it_may_be_delivered(api: RunningApi) -> None:
+    for expires_s in (60, 59):
+        refused = await submit(api, deliverAt=at(api, 60), expiresAt=at(api, expires_s))
+        assert (refused.status, refused.paths) == (422, ["$.expiresAt"])
+        assert refused.value["errors"][0]["message"] == "expected a time after deliverAt"
+    assert (await submit(api, deliverAt=at(api, 60), expiresAt=at(api, 61))).status == 202
 
 
 WRONG: tuple[tuple[dict[str, Any], str], ...] = (
@@ -53,6 +77,9 @@ WRONG: tuple[tuple[dict[str, Any], str], ...] = (
     ({"deliverAt": 5}, "$.deliverAt"),
     ({"deliverAt": "2h"}, "$.deliverAt"),
     ({"deliverAt": "2127-01-15T08:00:00Z"}, "$.deliverAt"),
+    ({"expiresAt": "tomorrow"}, "$.expiresAt"),
+    ({"expiresAt": "2127-01-15T08:00:00Z"}, "$.expiresAt"),
+    ({"deliverAt": None, "expiresAt": ""}, "$.expiresAt"),
     ({"deliver_at": "2027-01-15T08:00:00Z"}, "$.deliver_at"),
 )
 
@@ -73,12 +100,16 @@ async def test_a_time_may_be_90_days_ahead_and_no_more(api: RunningApi) -> None:
     assert (refused.status, refused.value["errors"][0]["message"]) == (422, "expected a time at most 90 days ahead")
 
 
+def _both(api: RunningApi, deliver_at: str) -> dict[str, str]:
+    return {"deliverAt": deliver_at, "expiresAt": at(api, 600)}
+
+
 @pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson"])
 async def test_each_event_of_a_batch_has_its_own_terms(api: RunningApi, media_type: str) -> None:
     await api.webhook()
     times = [None, at(api, 60), None, at(api, 120)]
     events = [
-        orjson.dumps({"event": MESSAGE_SENT, "data": {"n": '"}'}, **({} if time is None else {"deliverAt": time})})
+        orjson.dumps({"event": MESSAGE_SENT, "data": {"n": '"}'}, **({} if time is None else _both(api, time))})
         for time in times
     ]
     content = b"\n".join(events) if media_type.endswith("ndjson") else b"[%s]" % b",".join(events)

@@ -334,8 +334,17 @@ CASES = [
         "7",
     ),
     (
-        'events send --type a.b --data {"x":1} --deliver-at 2027-01-15T10:30:00Z',
-        ("POST", "/v1/events", {"event": "a.b", "deliverAt": "2027-01-15T10:30:00.000Z", "data": {"x": 1}}),
+        'events send --type a.b --data {"x":1} --deliver-at 2027-01-15T10:30:00Z --expires-at 2027-01-16T10:30:00Z',
+        (
+            "POST",
+            "/v1/events",
+            {
+                "event": "a.b",
+                "deliverAt": "2027-01-15T10:30:00.000Z",
+                "expiresAt": "2027-01-16T10:30:00.000Z",
+                "data": {"x": 1},
+            },
+        ),
         RECEIPT,
         "evt_1",
     ),

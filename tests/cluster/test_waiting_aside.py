@@ -64,3 +64,23 @@ async def test_what_waits_aside_survives_a_takeover(cluster: Cluster) -> None:
         await until(lambda: len(cluster.receiver.arrivals) == 16)
         for number in range(8):
             assert [arrival.attempt for arrival in cluster.receiver.at(f"{URL}/{number}")] == [1, 2]
+
+
+async def test_what_expires_is_cancelled_by_whoever_owns_the_webhook(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, second = pair
+    team = await first.team()
+    webhooks = [await first.webhook(team, f"{URL}/{number}") for number in range(8)]
+    assert {owns(first, webhook) for webhook in webhooks} == {True, False}, "each node delivers for some"
+    for webhook in webhooks:
+        await first.change(webhook, paused=True)
+    await second.submit_on(team, DeliveryTerms(expires_at=second.clock() + 1_000), 1)
+
+    def expired() -> int:
+        return sum(len(daemon.log_lines("delivery_cancelled")) for daemon in pair)
+
+    await until(lambda: expired() == 8)
+    for webhook in webhooks:
+        assert await first.statuses(webhook) == ["cancelled"]
+    assert cluster.receiver.arrivals == []

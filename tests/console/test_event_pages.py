@@ -4,6 +4,7 @@ from html import unescape
 from typing import Any
 
 import pytest
+import trio
 
 from api.http.wire import format_time
 from tests.support.api_client import MESSAGE_SENT, RunningApi
@@ -94,13 +95,27 @@ async def test_the_page_of_an_event_and_of_its_delivery_tell_its_terms(
     api: RunningApi, acme: ConsoleClient, root: str
 ) -> None:
     await api.webhook()
-    later = format_time(api.handles.now_ms() + 86_400_000)
-    event = {"event": MESSAGE_SENT, "data": {}, "deliverAt": later}
+    later, too_late = (format_time(api.handles.now_ms() + days * 86_400_000) for days in (1, 2))
+    event = {"event": MESSAGE_SENT, "data": {}, "deliverAt": later, "expiresAt": too_late}
     event_id = (await api.as_acme.post("/v1/events", event)).value["id"]
     page = (await acme.get(f"{root}/events/{event_id}")).text
     assert "<dt>Not delivered before</dt>" in page
+    assert "<dt>Not delivered after</dt>" in page
     assert "waits: for its time" in page
     [delivery] = (await api.as_acme.get("/v1/deliveries")).value["items"]
     shown = (await acme.get(f"{root}/deliveries/{delivery['id']}")).text
     assert "as was asked for with its event" in shown
     assert later in shown
+
+
+async def test_the_page_of_a_delivery_says_that_its_event_had_expired(
+    api: RunningApi, acme: ConsoleClient, root: str
+) -> None:
+    await api.webhook()
+    past = format_time(api.handles.now_ms() - 1)
+    await api.as_acme.post("/v1/events", {"event": MESSAGE_SENT, "data": {}, "expiresAt": past})
+    with trio.fail_after(5):
+        while (delivery := (await api.as_acme.get("/v1/deliveries")).value["items"][0])["status"] == "pending":
+            await trio.lowlevel.checkpoint()
+    assert "its event had expired" in (await acme.get(f"{root}/deliveries/{delivery['id']}")).text
+    assert "cancelled: expired" in (await acme.get(f"{root}/deliveries")).text

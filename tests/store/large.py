@@ -22,10 +22,11 @@ from daemon.domain.search import read_wanted
 from daemon.domain.statistics import StatisticsRange
 from daemon.domain.submission import Idempotency
 from daemon.maintenance.state_dir import DATABASE
-from daemon.store import address_commands, aside_commands, commands, job_commands, upkeep_commands
+from daemon.store import address_commands, aside_commands, commands, expiry_commands, job_commands, upkeep_commands
 from daemon.store.address_commands import AskForAddress, ConfirmAddress, RemoveAddress
 from daemon.store.aside_commands import SetAside, TakeBack
 from daemon.store.commands import Command
+from daemon.store.expiry_commands import CancelExpired, ForgetExpiries
 from daemon.store.job_commands import AddBulkJob, CancelForJob, EndBulkJob, MoveBulkJob
 from daemon.store.reads import (
     actor_reads,
@@ -35,6 +36,7 @@ from daemon.store.reads import (
     console_reads,
     delivery_reads,
     event_reads,
+    expiry_reads,
     gauge_reads,
     search_reads,
     statistics_reads,
@@ -84,6 +86,7 @@ _SMALLER = (
     # Half of those that wait aside are due, half of them count from a time that is to come.
     f"INSERT INTO set_aside SELECT i + 1000000000, 'wh_x' || i % 1000, {NOW} + i % 1000 - 500, "
     f"CASE i % 2 WHEN 0 THEN {NOW} + i % 7 END FROM n",
+    f"INSERT INTO expiries SELECT i + 1000000000, 'wh_x' || i % 1000, {NOW} + i % 1000 - 500 FROM n",
     "INSERT INTO ended_sessions SELECT 's_' || i, 'key_x' || i, 1 FROM n",
     "INSERT INTO teams SELECT i + 9, 'team_x' || i, 'n', '[]', 0, 1, NULL, NULL, NULL FROM n WHERE i <= 100000",
     "INSERT INTO api_keys SELECT i + 9, 'key_x' || i, 'team_x' || i, 'n', CAST(i AS BLOB), 1, NULL, 'admin', NULL "
@@ -185,6 +188,8 @@ COMMANDS: dict[type, Command[Any]] = {
         commands.CancelNext(0),
         SetAside(1, WEBHOOK, NOW + 1, NOW),
         TakeBack(tuple(range(1, 201))),
+        CancelExpired(a_webhook(), tuple(range(1, 51)), 7, NOW),
+        ForgetExpiries(tuple(range(1_000_000_001, 1_000_000_051))),
         commands.Resend("dlv_1", "dlv_new", NOW),
         commands.Recover(a_webhook(3), 0, 0, 250, tuple(f"dlv_r{n}" for n in range(250)), NOW),
         AddBulkJob(a_bulk_job(1_000_000_000), limit=5, kept=1_000),
@@ -262,6 +267,8 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "due_resumes": [lambda c: actor_reads.due_resumes(c, NOW, actor_reads.FIRST_RESUME, 100)],
     "due_aside": [lambda c: aside_reads.due_aside(c, NOW, aside_reads.FIRST, 200)],
     "aside_of_later_clock": [lambda c: aside_reads.aside_of_later_clock(c, NOW, aside_reads.FIRST, 200)],
+    "due_expiries": [lambda c: expiry_reads.due_expiries(c, NOW, expiry_reads.FIRST, 50)],
+    "next_expiry_at": [lambda c: expiry_reads.next_expiry_at(c, NOW)],
     "next_aside_at": [lambda c: aside_reads.next_aside_at(c, NOW)],
     "next_resume_at": [lambda c: actor_reads.next_resume_at(c, NOW)],
     "live_among": [lambda c: api_reads.live_among(c, [WEBHOOK, OTHER])],
@@ -377,7 +384,7 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
 
 def every_command() -> set[type]:
     """Return all commands that the code has."""
-    modules = commands, address_commands, aside_commands, job_commands, upkeep_commands
+    modules = commands, address_commands, aside_commands, expiry_commands, job_commands, upkeep_commands
     found = (each for module in modules for each in vars(module).values())
     return {one for one in found if inspect.isclass(one) and issubclass(one, Command)} - {Command}
 
@@ -392,6 +399,7 @@ def every_query() -> set[str]:
         console_reads,
         delivery_reads,
         event_reads,
+        expiry_reads,
         gauge_reads,
         search_reads,
         statistics_reads,

@@ -40,6 +40,7 @@ ROWS = (
     "INSERT INTO attempts VALUES (50, 1, 1, 1, 'http_error', 500, '[[\"a\", \"b\"]]', x'00ff', 'no')",
     "INSERT INTO fan_outs VALUES (50, 50, 'team_1', 50, 0, 1, 1, '{\"a.b\": [\"wh_1\"]}')",
     "INSERT INTO fan_out_cancellations VALUES ('wh_9', 50, 'webhook_disabled', 1)",
+    "INSERT INTO expiries VALUES (50, 'wh_9', 5)",
     "INSERT INTO set_aside VALUES (50, 'wh_9', 5, 1)",
     "INSERT INTO cancellations VALUES (1, 'wh_9', 1, NULL, 'webhook_deleted', 1, 0)",
     "INSERT INTO time_blocks VALUES ('events', 1, 1, 1, 1)",

@@ -36,6 +36,7 @@ from daemon.store.commands import (
     SaveWebhook,
     UsePortalLink,
 )
+from daemon.store.expiry_commands import CancelExpired, ForgetExpiries
 from daemon.store.job_commands import AddBulkJob, CancelForJob, EndBulkJob, MoveBulkJob
 from daemon.store.reads import (
     actor_reads,
@@ -45,6 +46,7 @@ from daemon.store.reads import (
     console_reads,
     delivery_reads,
     event_reads,
+    expiry_reads,
     gauge_reads,
     search_reads,
     statistics_reads,
@@ -177,6 +179,11 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         lambda c: aside_reads.aside_of_later_clock(c, NOW, (5, 5), 20),
         "ix_set_aside_counted (counted_from>?)",
     ),
+    "what has expired": (
+        lambda c: expiry_reads.due_expiries(c, NOW, (5, 5), 20),
+        "ix_expiries_due ((expires_at,delivery_seq)>(?,?) AND expires_at<?)",
+    ),
+    "next expiry": (lambda c: expiry_reads.next_expiry_at(c, NOW), "ix_expiries_due (expires_at>?)"),
     "next aside": (lambda c: aside_reads.next_aside_at(c, NOW), "ix_set_aside_due (due_at>?)"),
     "attempt": (lambda c: actor_reads.attempt(c, 1, 1), "PRIMARY KEY (delivery_seq=? AND number=?)"),
     "event_body": (lambda c: actor_reads.event_body(c, "evt_1"), "(id=?)"),
@@ -451,6 +458,8 @@ WRITES: dict[str, Command[Any]] = {
     "cancel next": CancelNext(0),
     "set aside": SetAside(3, WEBHOOK, NOW + 1, NOW),
     "take back": TakeBack((1, 2, 3)),
+    "cancel what has expired": CancelExpired(a_webhook(), (1, 2, 3), 2, NOW),
+    "forget expiries": ForgetExpiries((1, 2, 3)),
     "resend": Resend("dlv_1_wh_1", "dlv_new", NOW),
     "recover": Recover(a_webhook(), NOW, 0, 100, tuple(f"dlv_r{n}" for n in range(100)), NOW),
     "recover some types": Recover(

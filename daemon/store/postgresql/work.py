@@ -53,7 +53,7 @@ _PENDING_WORK = Statement(
     f"""
     SELECT CAST(coalesce(json_agg(json_build_array(place, seq, id, event_id, event_type, body,
         CASE WHEN deliver_at > created_at THEN deliver_at ELSE created_at END, attempts_made, next_attempt_at, test,
-        traceparent)), '[]') AS text)
+        traceparent, CASE WHEN origin = 'resend' THEN NULL ELSE expires_at END)), '[]') AS text)
     FROM json_to_recordset($1::json) AS asked(place int, webhook_id text, most int)
     LEFT JOIN LATERAL (
         SELECT through_seq, except_seq FROM cancellations
@@ -69,7 +69,7 @@ _PENDING_WORK = Statement(
     ) AS delivery
     CROSS JOIN LATERAL (
         SELECT CASE WHEN length(body) <= {MAX_INLINE_BODY_BYTES} THEN convert_from(body, 'UTF8') END AS body,
-            traceparent, deliver_at
+            traceparent, deliver_at, expires_at
         FROM events WHERE id = delivery.event_id LIMIT 1
     ) AS event
     """

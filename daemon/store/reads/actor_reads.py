@@ -27,7 +27,7 @@ from daemon.domain.operations import About
 from daemon.store import mail_rows, operational_rows, rows
 from daemon.store.bulk import TextOf, fetch_rows, in_one_row
 from daemon.store.commands import EndSession
-from daemon.store.reads.conditions import IS_IN_ORDER, PENDING_SINCE
+from daemon.store.reads.conditions import EXPIRES_AT, IS_IN_ORDER, PENDING_SINCE
 from daemon.store.reads.time_blocks import SeqRange, next_range
 from daemon.store.schema import (
     api_keys,
@@ -188,6 +188,7 @@ WORK = (
         deliveries.c.next_attempt_at,
         deliveries.c.test,
         events.c.traceparent,
+        EXPIRES_AT.label("expires_at"),
     )
     .join_from(deliveries, events, deliveries.c.event_id == events.c.id)
     .where(deliveries.c.webhook_id == bindparam("webhook_id"), IS_IN_ORDER)

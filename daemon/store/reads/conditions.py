@@ -3,7 +3,7 @@
 from sqlalchemy import ColumnElement, and_, case, exists, or_
 
 from daemon.domain.event_types import WILDCARD
-from daemon.domain.model import DeliveryStatus, Webhook
+from daemon.domain.model import DeliveryStatus, Origin, Webhook
 from daemon.domain.operations import OPERATIONAL_TYPES
 from daemon.store.schema import cancellations, deliveries, events
 from daemon.store.stored_status import PENDING, PENDING_WORDS
@@ -24,6 +24,9 @@ IS_BEING_CANCELLED = exists().where(IS_COVERED)
 PENDING_SINCE = case(
     (events.c.deliver_at > deliveries.c.created_at, events.c.deliver_at), else_=deliveries.c.created_at
 )
+
+# Of the same: when it expires. Whoever has one sent again wants it sent.
+EXPIRES_AT = case((deliveries.c.origin == Origin.RESEND, None), else_=events.c.expires_at)
 
 
 def is_missed(webhook: Webhook, since: int) -> ColumnElement[bool]:

@@ -22,6 +22,7 @@ _COLUMNS = (
     events.c.test,
     events.c.key_id,
     events.c.deliver_at,
+    events.c.expires_at,
 )
 
 

@@ -14,6 +14,7 @@ from daemon.store.address_commands import AskForAddress, ConfirmAddress, RemoveA
 from daemon.store.aside_commands import SetAside, TakeBack
 from daemon.store.commands import Command
 from daemon.store.engine import Apply, Engine
+from daemon.store.expiry_commands import CancelExpired, ForgetExpiries
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.writes import (
     addresses,
@@ -23,9 +24,11 @@ from daemon.store.writes import (
     audit,
     bulk_jobs,
     cancelling,
+    cancelling_some,
     counters,
     credits,
     events,
+    expiries,
     fan_outs,
     idempotency,
     mails,
@@ -60,6 +63,8 @@ APPLY: Mapping[type, Apply] = {
     commands.CancelPending: cancelling.cancel_all_pending,
     SetAside: aside.set_all_aside,
     TakeBack: aside.take_all_back,
+    CancelExpired: cancelling_some.cancel_expired,
+    ForgetExpiries: expiries.forget_expiries,
     commands.CancelNext: cancelling.cancel_next,
     commands.Resend: replays.resend,
     commands.Recover: replays.recover,

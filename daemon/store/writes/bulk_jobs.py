@@ -12,16 +12,14 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from daemon.domain.bulk_jobs import BulkJobStatus
 from daemon.domain.errors import TooManyBulkJobs
-from daemon.domain.model import CancelReason, DeliveryStatus, Origin
+from daemon.domain.model import CancelReason, Origin
 from daemon.store import bulk_job_rows
 from daemon.store.bulk import Row as NewRow
-from daemon.store.commands import Cancelled, CancelledDelivery
+from daemon.store.commands import Cancelled
 from daemon.store.job_commands import AddBulkJob, CancelForJob, EndBulkJob, MoveBulkJob, MovedJob
 from daemon.store.schema import bulk_jobs, deliveries, teams, webhooks
 from daemon.store.sequences import Sequences
-from daemon.store.stored_status import PENDING_WORDS
-from daemon.store.writes.aside import forget_aside
-from daemon.store.writes.counters import count_cancelled
+from daemon.store.writes.cancelling_some import cancel_named
 from daemon.store.writes.events import delivery_row, insert_requeued
 
 # So many more are deleted than came: another node may have added some.
@@ -129,21 +127,9 @@ def cancel_for_jobs(connection: Connection, commands: Sequence[CancelForJob], _s
 def _cancel(connection: Connection, command: CancelForJob) -> Cancelled:
     if _locked(connection, command.job_id) is None:
         return Cancelled()
-    column = deliveries.c
-    names = select(column.seq, column.id, column.event_id, column.event_type).where(
-        column.seq.in_([seq for seq in command.seqs if seq != command.in_flight_seq]),
-        # Concatenation keeps planners from going through all that is pending: there may be millions.
-        column.status.concat("").in_(PENDING_WORDS),
-        column.webhook_id.concat("") == command.webhook.id,
-    )
-    pending = connection.execute(names.order_by(column.seq).with_for_update()).all()
-    if pending:
-        state = {"status": DeliveryStatus.CANCELLED, "cancel_reason": CancelReason.REQUESTED}
-        ended = {**state, "completed_at": command.now, "next_attempt_at": None}
-        connection.execute(update(deliveries).where(column.seq.in_([row.seq for row in pending])).values(**ended))
-        forget_aside(connection, [row.seq for row in pending])
-        count_cancelled(connection, {(command.webhook.id, command.now): len(pending)})
+    these = [seq for seq in command.seqs if seq != command.in_flight_seq]
+    cancelled = cancel_named(connection, command.webhook.id, these, reason=CancelReason.REQUESTED, now=command.now)
+    if cancelled.count:
         this = bulk_jobs.c.id == command.job_id
-        connection.execute(update(bulk_jobs).where(this).values(done=bulk_jobs.c.done + len(pending)))
-    cancelled = tuple(CancelledDelivery(row.id, row.event_id, row.event_type) for row in pending)
-    return Cancelled(len(cancelled), cancelled)
+        connection.execute(update(bulk_jobs).where(this).values(done=bulk_jobs.c.done + cancelled.count))
+    return cancelled

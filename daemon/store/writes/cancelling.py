@@ -24,13 +24,14 @@ from sqlalchemy import (
     update,
 )
 
-from daemon.domain.model import CancelReason, DeliveryStatus
+from daemon.domain.model import CancelReason
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.commands import Cancelled, CancelledDelivery, CancelledPage, CancelNext, CancelPending
 from daemon.store.schema import cancellations, deliveries, webhooks
 from daemon.store.sequences import Sequences
 from daemon.store.stored_status import PENDING_ASIDE, PENDING_WORDS
 from daemon.store.writes.aside import forget_aside
+from daemon.store.writes.cancelling_some import ended
 from daemon.store.writes.counters import count_cancelled
 from daemon.store.writes.fan_outs import cancel_deferred_deliveries
 
@@ -150,11 +151,10 @@ def _first(connection: Connection, these: ColumnElement[bool], limit: int) -> Se
 
 
 def _cancel_these(connection: Connection, seqs: Sequence[int], word: str, *, reason: CancelReason, now: int) -> None:
-    state = {"status": DeliveryStatus.CANCELLED, "cancel_reason": reason, "completed_at": now, "next_attempt_at": None}
     if seqs:
         # Concatenation keeps planners from going through all that is pending: there may be millions.
         these = deliveries.c.seq.in_(seqs), deliveries.c.status.concat("") == word
-        connection.execute(update(deliveries).where(*these).values(**state))
+        connection.execute(update(deliveries).where(*these).values(**ended(reason, now)))
 
 
 def _count(connection: Connection, webhook_id: str, now: int, count: int) -> None:

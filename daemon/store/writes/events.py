@@ -88,7 +88,7 @@ def _accept(
     name = command.idempotency and (command.idempotency.scope, command.idempotency.key)
     if command.idempotency and name in first:
         return _replayed(command.idempotency, first[name])
-    first_row, aside = len(rows.events), len(rows.terms.aside)
+    first_row, times = len(rows.events), rows.terms.kept
     work = tuple(
         _keep(matched, rows) if matched.event.terms is None else _keep_on_terms(matched, matched.event.terms, rows)
         for matched in command.events
@@ -99,7 +99,7 @@ def _accept(
     if command.idempotency and name:
         first[name] = (command.idempotency.fingerprint, receipts)
         rows.keys.append(_key_row(command.idempotency, receipts, used.time_of_use(command.now)))
-    due_at = rows.terms.first_due_at(behind=aside) if len(rows.terms.aside) > aside else None
+    due_at = rows.terms.first_time(behind=times) if rows.terms.kept != times else None
     all_work = tuple(pair for pairs in work for pair in pairs)
     return Accepted(receipts, all_work, fan_outs=fan_outs, due_at=due_at)
 
@@ -177,8 +177,9 @@ def _keep_on_terms(matched: MatchedEvent, terms: DeliveryTerms, rows: _Rows) -> 
     first = len(rows.deliveries)
     work = _keep(matched, rows)
     rows.terms.events.append(event_terms_row(rows.events[-1][0], terms))
+    rows.terms.keep_expiry(rows.deliveries[first:], terms)
     if not is_later(terms, matched.event.accepted_at):
-        return work
+        return [(webhook_id, structs.replace(made, expires_at=terms.expires_at)) for webhook_id, made in work]
     made, rows.deliveries[first:] = rows.deliveries[first:], []
     rows.terms.keep_later(made, terms)
     return ()

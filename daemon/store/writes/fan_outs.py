@@ -120,7 +120,8 @@ def _make_piece(connection: Connection, command: MakeDeliveries, sequences: Sequ
         work=tuple(piece.work),
         cancelled={whose: Cancelled(len(those), tuple(those)) for whose, those in piece.cancelled.items()},
         next_first_seq=None if row is None else row.first_seq,
-        set_aside=tuple((webhook_id, due_at) for _, webhook_id, due_at, _ in piece.terms.aside),
+        set_aside=tuple(webhook_id for _, webhook_id, *_ in piece.terms.aside),
+        due_at=piece.terms.first_time(),
     )
 
 
@@ -171,7 +172,8 @@ def _make_of(
 
 def _events_left(fan_out: TableRow[Any]) -> Select[Any]:
     query = select(events.c.seq, events.c.id, events.c.type, _LIGHT_BODY.label("body"), events.c.accepted_at)
-    query = query.add_columns(events.c.team_id, events.c.test, events.c.traceparent, events.c.deliver_at).where(
+    query = query.add_columns(events.c.deliver_at, events.c.expires_at)
+    query = query.add_columns(events.c.team_id, events.c.test, events.c.traceparent).where(
         events.c.team_id == fan_out.team_id
     )
     return query.where(events.c.seq.between(fan_out.next_seq, fan_out.last_seq)).order_by(events.c.seq)
@@ -198,7 +200,8 @@ def _make_one(event: TableRow[Any], webhook_id: str, piece: _Piece, cancellation
         piece.cancelled_at[webhook_id, cancellation.at] += 1
         return
     row = (*identity, _PENDING, 0, event.accepted_at, test)
-    terms = DeliveryTerms(deliver_at=event.deliver_at)
+    terms = DeliveryTerms(deliver_at=event.deliver_at, expires_at=event.expires_at)
+    piece.terms.keep_expiry([row], terms)
     if is_later(terms, event.accepted_at):
         piece.terms.keep_later([row], terms)
         return
@@ -213,6 +216,7 @@ def _make_one(event: TableRow[Any], webhook_id: str, piece: _Piece, cancellation
         created_at=event.accepted_at,
         test=bool(event.test),
         traceparent=event.traceparent,
+        expires_at=event.expires_at,
     )
     piece.work.append((webhook_id, work))
 

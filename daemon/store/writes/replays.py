@@ -12,6 +12,7 @@ from daemon.store.schema import deliveries, events, fan_outs, webhooks
 from daemon.store.sequences import Sequences
 from daemon.store.writes.aside import aside_row, put_aside
 from daemon.store.writes.events import delivery_row, insert_requeued
+from daemon.store.writes.expiries import insert_expiries
 
 _RESEND, _RECOVER = Origin.RESEND.value, Origin.RECOVER.value
 
@@ -55,10 +56,12 @@ def _recover_page(connection: Connection, command: Recover, sequences: Sequences
     of_team = fan_outs.c.team_id == command.webhook.team_id
     first_to_come = connection.execute(select(func.min(fan_outs.c.first_seq)).where(of_team)).scalar()
     looked_at = connection.execute(_look_at(command, first_to_come)).all()
-    missed = [event for event in looked_at if event.missed]
+    missed = [
+        event for event in looked_at if event.missed and (event.expires_at is None or event.expires_at > command.now)
+    ]
     seqs = sequences.take_deliveries(connection, len(missed))
     origins = _last_deliveries(connection, command.webhook.id, [event.id for event in missed])
-    rows, later = [], list[Row]()
+    rows, later, expiring = [], list[Row](), list[Row]()
     for event, new_id in zip(missed, command.new_ids, strict=False):
         row = delivery_row(
             next(seqs),
@@ -71,12 +74,15 @@ def _recover_page(connection: Connection, command: Recover, sequences: Sequences
             test=0,
         )
         rows.append((*row, _RECOVER, origins.get(event.id)))
+        if event.expires_at is not None:
+            expiring.append((row[0], command.webhook.id, event.expires_at))
         if event.deliver_at is not None and event.deliver_at > command.now:
             later.append(aside_row(row[0], command.webhook.id, due_at=event.deliver_at, counted_from=None))
     insert_requeued(connection, rows)
+    insert_expiries(connection, expiring)
     for aside in later:
         put_aside(connection, aside)
-    due_at = min((due_at for _, _, due_at, _ in later), default=None)
+    due_at = min((*(at for _, _, at, _ in later), *(at for _, _, at in expiring)), default=None)
     return RecoveredPage(len(rows), looked_at[-1].seq if len(looked_at) == command.limit else None, due_at=due_at)
 
 
@@ -90,13 +96,15 @@ def _last_deliveries(connection: Connection, webhook_id: str, event_ids: Sequenc
     return {event_id: its_id for _, event_id, its_id in sorted(map(tuple, connection.execute(query)))}
 
 
-def _look_at(command: Recover, first_to_come: int | None) -> Select[tuple[int, str, str, int, bool]]:
+def _look_at(command: Recover, first_to_come: int | None) -> Select[tuple[int, str, str, int, int, bool]]:
     """Select the next events of the team, missed or not: a page bounds how long the writer is blocked.
 
     Events whose deliveries are still to be made are not missed.
     """
     missed = is_missed(command.webhook, command.since)
-    query = select(events.c.seq, events.c.id, events.c.type, events.c.deliver_at, missed.label("missed"))
+    query = select(
+        events.c.seq, events.c.id, events.c.type, events.c.deliver_at, events.c.expires_at, missed.label("missed")
+    )
     query = query.where(events.c.team_id == command.webhook.team_id, events.c.seq > command.after_seq)
     for end in (first_to_come, command.before_seq):
         query = query if end is None else query.where(events.c.seq < end)
