@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from api.routes.header_options import HEADERS_EXAMPLE, HeaderFields, ShownHeaders, given_headers, shown_headers
 from api.routes.retry_options import RETRIES_EXAMPLE, RetryFields, ShownRetries, given_retries
 from api.routes.way_out_options import (
     WAY_OUT_EXAMPLE,
@@ -25,7 +26,7 @@ _SCHEME = (
 
 
 # Which are left out, and so stay as they are, `model_fields_set` tells: no default is shown.
-class OptionFields(RetryFields, WayOutFields):
+class OptionFields(RetryFields, WayOutFields, HeaderFields):
     """The options that a client may send."""
 
     timeout_s: Annotated[float, Field(ge=1, le=30, allow_inf_nan=False)] | None = Field(
@@ -36,14 +37,14 @@ class OptionFields(RetryFields, WayOutFields):
     )
 
 
-class ShownOptions(ShownRetries, ShownWayOut):
+class ShownOptions(ShownRetries, ShownWayOut, ShownHeaders):
     """The options of a webhook."""
 
     timeout_s: float | None = Field(description=_TIMEOUT)
     signature_scheme: SignatureScheme = Field(description=_SCHEME)
 
 
-OPTIONS_EXAMPLE = {"timeoutS": None, "signatureScheme": "hmac", **RETRIES_EXAMPLE, **WAY_OUT_EXAMPLE}
+OPTIONS_EXAMPLE = {"timeoutS": None, "signatureScheme": "hmac", **RETRIES_EXAMPLE, **WAY_OUT_EXAMPLE, **HEADERS_EXAMPLE}
 
 
 def given_options(body: OptionFields) -> WebhookOptions:
@@ -53,6 +54,7 @@ def given_options(body: OptionFields) -> WebhookOptions:
         signature_scheme=body.signature_scheme or SignatureScheme.HMAC,
         **given_retries(body),
         **given_way_out(body),
+        headers=given_headers(body),
     )
 
 
@@ -74,4 +76,5 @@ def shown_options(options: WebhookOptions) -> ShownOptions:
         while_retrying=options.while_retrying,
         ip_version=options.ip_version,
         proxy=shown_proxy(options.proxy),
+        headers=shown_headers(options.headers),
     )

@@ -14,6 +14,7 @@ from api.http.route import Call
 from api.http.wire import Page, format_optional_time, format_time, later_ms
 from api.limits.rate_limit import tokens_for
 from api.limits.sizes import MAX_PAUSE_DAYS
+from api.routes.header_options import check_headers, is_moved
 from api.routes.way_out_options import check_way_out
 from api.routes.webhook_models import (
     GENERATE,
@@ -73,6 +74,7 @@ async def _check_new(call: Call, body: NewWebhook) -> str:
     if "url" in body.model_fields_set:
         await _check_url(call, body.url, team_id=team_id, mistakes=mistakes)
     await check_way_out(call, body, team_id=team_id, mistakes=mistakes)
+    check_headers(body, mistakes)
     if "events" in body.model_fields_set:
         _check_events(body.events, body.about, mistakes)
     if body.body_format != BodyFormat.STANDARD and body.about != About.OPERATIONS:
@@ -159,6 +161,7 @@ async def tell_change(call: Call, webhook_id: str, body: WebhookChange) -> None:
         _refuse_options(body, mistakes)
     else:
         await check_way_out(call, body, team_id=found.team_id, mistakes=mistakes)
+        check_headers(body, mistakes, stored=found.options.headers, moves=is_moved(found.url, body.url))
     mistakes.raise_if_any()
 
 

@@ -22,6 +22,7 @@ _OTHER_NAMES: Mapping[str, Sequence[str]] = MappingProxyType(
         "timeout_s": ("timeout", "reset"),
         "retry_schedule": ("retries",),
         "password": ("proxy_password_file",),
+        "headers": ("header", "secret_header"),
     }
 )
 _COMMANDS: Mapping[str, str] = MappingProxyType(

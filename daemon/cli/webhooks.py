@@ -6,6 +6,7 @@ from typing import Annotated
 import click
 
 from daemon.cli.declared import group_of, option
+from daemon.cli.header_options import HeaderOptions
 from daemon.cli.options import (
     AllPages,
     ApiOptions,
@@ -48,7 +49,7 @@ def build_webhooks() -> click.Group:
     return group_of("webhooks", commands, help="Register, change, pause, test and recover webhooks.")
 
 
-@with_options(api=ApiOptions, retries=RetryOptions, way_out=WayOutOptions)
+@with_options(api=ApiOptions, retries=RetryOptions, way_out=WayOutOptions, headers=HeaderOptions)
 def create(
     name: Annotated[str, option("--name", help='A label, such as "CRM Sync".')],
     url: Annotated[str, option("--url", help="The https endpoint that will get the POST requests.")],
@@ -73,6 +74,7 @@ def create(
     *,
     retries: RetryOptions,
     way_out: WayOutOptions,
+    headers: HeaderOptions,
     api: ApiOptions,
 ) -> None:
     """Register a webhook.
@@ -84,7 +86,13 @@ def create(
 
     secret = _chosen_secret(secret_file, generate_secret)
     with connect(api) as client:
-        own = {"timeoutS": timeout, "signatureScheme": signature_scheme, **retries.fields, **way_out.fields}
+        own = {
+            "timeoutS": timeout,
+            "signatureScheme": signature_scheme,
+            **retries.fields,
+            **way_out.fields,
+            **headers.fields,
+        }
         kind = {"about": about, "bodyFormat": body_format, **own}
         body = present({"teamId": team_id, "name": name, "url": url, "events": events, "secret": secret, **kind})
         print_webhook(
@@ -124,7 +132,7 @@ def show(webhook_id: WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> 
         print_webhook(client.get(path_of("webhooks", webhook_id)), as_json)
 
 
-@with_options(api=ApiOptions, retries=RetryOptions, way_out=WayOutOptions)
+@with_options(api=ApiOptions, retries=RetryOptions, way_out=WayOutOptions, headers=HeaderOptions)
 def update(
     webhook_id: WebhookId,
     name: Annotated[str | None, option("--name", help="A new label.")] = None,
@@ -140,6 +148,7 @@ def update(
     *,
     retries: RetryOptions,
     way_out: WayOutOptions,
+    headers: HeaderOptions,
     api: ApiOptions,
 ) -> None:
     """Change a webhook (the event types given replace all that were there)."""
@@ -147,7 +156,13 @@ def update(
     from daemon.cli.webhook_lines import print_webhook
 
     secret = _chosen_secret(secret_file, generate_secret)
-    options = {"timeoutS": timeout, "signatureScheme": signature_scheme, **retries.fields, **way_out.fields}
+    options = {
+        "timeoutS": timeout,
+        "signatureScheme": signature_scheme,
+        **retries.fields,
+        **way_out.fields,
+        **headers.fields,
+    }
     changes = present({"name": name, "url": url, "events": events, "secret": secret, **options})
     changes |= reset_options(reset)
     if no_secret and secret:

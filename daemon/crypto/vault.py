@@ -27,7 +27,7 @@ from daemon.domain.webhook_options import sealed_parts, with_sealed
 
 KEY_BYTES = 32
 _VERSION = "v1"
-_NONCE_BYTES = 12
+_NONCE_BYTES, _TAG_BYTES = 12, 16
 _KEY_ID_LENGTH = 16
 # What all secrets under one key begin with; the rest differs from secret to secret.
 SEAL_LENGTH = len(_VERSION) + 1 + _KEY_ID_LENGTH
@@ -165,6 +165,12 @@ def _signing_secrets(webhook: Webhook, now: int) -> tuple[str | None, str | None
     if not webhook.options.signature_scheme.uses_secret:
         return None, None
     return webhook.secret, webhook.previous_secret if previous_secret_is_valid(webhook, now) else None
+
+
+def plain_length(sealed: str) -> int:
+    """Return how many bytes were sealed: the text alone tells."""
+    encoded = sealed.rpartition(".")[2]
+    return len(encoded) // 4 * 3 - encoded.count("=") - _NONCE_BYTES - _TAG_BYTES
 
 
 def key_id(key: bytes) -> str:

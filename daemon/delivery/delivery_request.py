@@ -2,6 +2,7 @@
 
 from daemon import __version__
 from daemon.crypto.signing import Secrets, signature_headers
+from daemon.delivery.own_headers import Headers
 from daemon.delivery.slack import slack_body
 from daemon.domain.model import Webhook, Work
 from daemon.domain.operations import BodyFormat
@@ -19,10 +20,13 @@ _ALWAYS = header_fields(
 )
 
 
-def build_post(webhook: Webhook, work: Work, number: int, timestamp_s: int, secrets: Secrets) -> Post:
+def build_post(
+    webhook: Webhook, work: Work, number: int, *, timestamp_s: int, secrets: Secrets, own_headers: Headers = ()
+) -> Post:
     """Return the signed POST of an attempt, with its headers (contract "Payload and headers of a delivery").
 
-    Raises httpx.LocalProtocolError. The work's body must have been read.
+    `own_headers` are the webhook's own, behind those of the daemon. Raises httpx.LocalProtocolError. The work's body
+    must have been read.
     """
     body = work.body
     assert body is not None, "the body is read before the attempt"
@@ -40,4 +44,5 @@ def build_post(webhook: Webhook, work: Work, number: int, timestamp_s: int, secr
         headers.append(("X-Kakiyo-Test", "true"))
     if work.traceparent is not None:
         headers.append(("traceparent", work.traceparent))
+    headers.extend(own_headers)
     return make_post(webhook.url, headers, body=body, always=_ALWAYS)

@@ -10,6 +10,7 @@ from daemon.actors.interruptible_wait import Pause
 from daemon.crypto.vault import Opener, Vault
 from daemon.delivery.attempt import make_attempt
 from daemon.delivery.attempt_slots import AttemptSlots
+from daemon.delivery.own_headers import Headers, opened_headers
 from daemon.delivery.permit import ALWAYS, Permit
 from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.way_out import way_of
@@ -30,6 +31,7 @@ class Sender:
         "_log",
         "_opener",
         "_options",
+        "_own_headers",
         "_pause",
         "_permit",
         "_slot",
@@ -56,6 +58,7 @@ class Sender:
         self._log = log
         self._vault, self._opener = vault, Opener(vault)
         self._options = DEFAULT_OPTIONS
+        self._own_headers: Headers = ()
         self._transport = make_transport()
         self._slot = slots.slot(self._transport.close)
         self._transport.take_more_from(self._slot)
@@ -65,10 +68,11 @@ class Sender:
         """Wait for a slot and for capacity to resolve the name; False, with nothing held, if the wait was ended.
 
         The attempt starts only after this: until then neither its deadline nor its signed timestamp is set. Raises
-        VaultError for a secret of its way out that cannot be opened.
+        VaultError for a secret of its options that cannot be opened.
         """
         if webhook.options is not self._options:
             self._transport.go_by(way_of(webhook, self._vault))
+            self._own_headers = opened_headers(webhook, self._vault)
             self._options = webhook.options
         team_id, slot = webhook.team_id, self._slot
         wait = self._pause.wait
@@ -110,6 +114,7 @@ class Sender:
                 timeout_s=webhook.options.timeout_s or self._timeout_s,
                 timestamp_s=started_at // 1000,
                 secrets=secrets,
+                own_headers=self._own_headers,
             )
             self._slot.give_back(self._transport.keeps_connection)
             return Attempt(number, started_at, outcome)

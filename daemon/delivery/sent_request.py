@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from daemon.crypto.signing import Secrets
 from daemon.crypto.vault import Vault, VaultError
 from daemon.delivery.delivery_request import build_post
+from daemon.delivery.own_headers import shown_headers
 from daemon.domain.model import Attempt, Delivery, Event, Webhook, Work
 from daemon.egress.post import parsed_fields, request_start
 
@@ -22,7 +23,10 @@ class SentRequest:
 
 
 def sent_request(webhook: Webhook, delivery: Delivery, event: Event, attempt: Attempt, vault: Vault) -> SentRequest:
-    """Return what this attempt of a delivery of `event` sent (contract "Payload and headers of a delivery")."""
+    """Return what this attempt of a delivery of `event` sent (contract "Payload and headers of a delivery").
+
+    What is secret in the webhook's own headers is hidden.
+    """
     work = Work(
         seq=delivery.seq,
         delivery_id=delivery.id,
@@ -35,10 +39,14 @@ def sent_request(webhook: Webhook, delivery: Delivery, event: Event, attempt: At
     )
     secrets = _secrets_at(webhook, attempt.started_at, vault)
     post = build_post(
-        webhook, work, number=attempt.number, timestamp_s=attempt.started_at // 1000, secrets=secrets or Secrets()
+        webhook,
+        work,
+        number=attempt.number,
+        timestamp_s=attempt.started_at // 1000,
+        secrets=secrets or Secrets(),
     )
     line, _, host = request_start(post.url).partition(b"\r\n")
-    headers = parsed_fields(host + post.fields)
+    headers = parsed_fields(host + post.fields) + shown_headers(webhook)
     return SentRequest(
         line.decode("latin-1"), headers, secrets is not None and webhook.updated_at <= attempt.started_at
     )

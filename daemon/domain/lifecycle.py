@@ -194,12 +194,13 @@ def may_be_edited(webhook: Webhook, edit: WebhookEdit) -> bool:
 def edited(webhook: Webhook, edit: WebhookEdit, now: int) -> Webhook:
     """Return the webhook as it is after this edit, which must be possible, at `now`."""
     webhook = _with_secret_of(edit, _without_expired_secret(webhook, now))
+    url = webhook.url if edit.url is None else edit.url
     webhook = replace(
         webhook,
         name=webhook.name if edit.name is None else edit.name,
-        url=webhook.url if edit.url is None else edit.url,
+        url=url,
         events=webhook.events if edit.events is None else edit.events,
-        options=with_changed(webhook.options, edit.options, edit.changed_options),
+        options=with_changed(webhook.options, edit.options, edit.changed_options, urls=(webhook.url, url)),
         updated_at=now,
     )
     return _with_pause_of(edit, _switched_on_or_off(edit, webhook, now), now)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from daemon.domain.custom_headers import CustomHeader, is_another_receiver, with_kept_values, without_secrets_of
 from daemon.domain.key_pairs import SigningKeys
 from daemon.domain.retries import Jitter, NamedSchedule, WhileRetrying
 from daemon.domain.signature_schemes import SignatureScheme
@@ -25,7 +26,7 @@ class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     most `max_per_second` attempts begin in a second, evenly spaced, None for any number. `while_retrying` says what the
     others do while a delivery waits for its retry. `signature_scheme` says with what deliveries are signed;
     `signing_keys` are made by the daemon when a scheme first needs them, and stay. `ip_version` is the only family of
-    addresses to connect to, and `proxy` is used before that of the settings.
+    addresses to connect to, and `proxy` is used before that of the settings. `headers` are sent with each attempt.
     """
 
     timeout_s: float | None = None
@@ -39,6 +40,7 @@ class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     while_retrying: WhileRetrying = WhileRetrying.HOLD
     ip_version: IpVersion | None = None
     proxy: ProxyOption | None = None
+    headers: tuple[CustomHeader, ...] = ()
 
 
 # One in 100 seconds, and more than a webhook can get one after the other.
@@ -66,16 +68,23 @@ def are_options(value: Any) -> bool:
     return True
 
 
-def with_changed(options: WebhookOptions, given: WebhookOptions, names: tuple[str, ...]) -> WebhookOptions:
+def with_changed(
+    options: WebhookOptions, given: WebhookOptions, names: tuple[str, ...], *, urls: tuple[str, str] = ("", "")
+) -> WebhookOptions:
     """Return the options with these attributes of those that were given, the others as they are.
 
-    Signing keys are those that there are, or else the new ones that a scheme came with.
+    Signing keys are those that there are, or else the new ones that a scheme came with. If the second of
+    the `urls`, before and after the edit, leads to another receiver, that one gets no secret header from before.
     """
     changed = structs.replace(options, **{name: getattr(given, name) for name in names})
     if "proxy" in names:
         changed = structs.replace(changed, proxy=with_password_kept(options.proxy, given.proxy))
     if "signature_scheme" in names:
         changed = structs.replace(changed, signing_keys=options.signing_keys or given.signing_keys)
+    if "headers" in names:
+        changed = structs.replace(changed, headers=with_kept_values(given.headers, options.headers))
+    if is_another_receiver(*urls):
+        changed = structs.replace(changed, headers=without_secrets_of(changed.headers, options.headers))
     return changed
 
 

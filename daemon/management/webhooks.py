@@ -7,7 +7,7 @@ from functools import partial
 from msgspec import structs
 
 from daemon.crypto.idempotency import Once
-from daemon.crypto.vault import Vault, VaultError
+from daemon.crypto.vault import Vault
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.audit import THE_DAEMON, Actor, AuditAction
 from daemon.domain.changes import (
@@ -20,6 +20,7 @@ from daemon.domain.changes import (
     WebhookChange,
 )
 from daemon.domain.clock import Clock, rfc_3339
+from daemon.domain.custom_headers import with_sealed_values
 from daemon.domain.key_pairs import SigningKeys
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.live_answers import LIVE_URL
@@ -29,6 +30,7 @@ from daemon.domain.way_out_options import with_password_sealed
 from daemon.domain.webhook_options import DEFAULT_OPTIONS, WebhookOptions
 from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
+from daemon.management.replaced import replaced_options, replaced_secret
 from daemon.management.webhook_changer import WebhookChanger
 from daemon.store.commands import CreateWebhook
 from daemon.store.reads import api_reads
@@ -36,8 +38,6 @@ from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
 
 _LIVE_NAME = "Live listener"
-# How the audit trail shows it; whether a webhook has a secret at all, the store tells.
-_REPLACED = {"from": "set", "to": "replaced"}
 
 
 class Webhooks:
@@ -152,10 +152,15 @@ class Webhooks:
         """
         if options is DEFAULT_OPTIONS:
             return options
-        proxy = with_password_sealed(options.proxy, partial(self._vault.seal, webhook_id=webhook_id))
+        seal = partial(self._vault.seal, webhook_id=webhook_id)
         new = options.signature_scheme.uses_key
         keys = SigningKeys(self._vault.new_signing_key(webhook_id, self._now_ms())) if new else None
-        return structs.replace(options, proxy=proxy, signing_keys=keys)
+        return structs.replace(
+            options,
+            proxy=with_password_sealed(options.proxy, seal),
+            headers=with_sealed_values(options.headers, seal),
+            signing_keys=keys,
+        )
 
     def _log_change(self, webhook: Webhook, edit: WebhookEdit) -> None:
         owner = {"webhookId": webhook.id, "teamId": webhook.team_id}
@@ -240,18 +245,11 @@ class Webhooks:
         found = await self._reader.fetch(api_reads.get_webhook, webhook_id)
         if found is None:
             return None
-        changes = {"secret": _REPLACED} if self._is_replaced(found, secret) else {}
+        changes = replaced_secret(found, secret, self._vault)
+        if isinstance(change, Edit):
+            changes |= replaced_options(found, change.edit, self._vault)
         entry = self._audit.entry(by, action, team_id=found.team_id, subject_id=webhook_id, **changes)
         return await self._changer.change(webhook_id, change, once, entry=entry)
-
-    def _is_replaced(self, webhook: Webhook, secret: str | None) -> bool:
-        """Whether this secret takes the place of another one; the store compares only what it can read."""
-        if secret is None or webhook.secret is None:
-            return False
-        try:
-            return self._vault.open(webhook.secret, webhook.id) != secret
-        except VaultError:  # whatever it was, it is lost
-            return True
 
 
 def _action_of(edit: WebhookEdit) -> AuditAction:

@@ -20,6 +20,7 @@ OPTIONS: dict[str, Any] = {
     "maxPerSecond": None,
     "whileRetrying": "hold",
     "ipVersion": None,
+    "headers": [],
 }
 CHOSEN: dict[str, Any] = {
     "timeoutS": 2.5,
@@ -31,6 +32,7 @@ CHOSEN: dict[str, Any] = {
     "maxPerSecond": 0.2,
     "whileRetrying": "step_aside",
     "ipVersion": "6",
+    "headers": [{"name": "X-Tenant", "value": "acme", "secret": False}],
 }
 WRONG: tuple[dict[str, Any], ...] = (
     {"timeoutS": 0.5},
@@ -65,6 +67,14 @@ WRONG: tuple[dict[str, Any], ...] = (
     {"proxy": {"url": "http://proxy.example.com:3128", "password": ""}},
     {"proxy": {"url": "http://proxy.example.com:3128", "password": "a\nb"}},
     {"proxy": {"url": "http://proxy.example.com:3128", "user": "u"}},
+    {"headers": {"X-Tenant": "acme"}},
+    {"headers": ["X-Tenant: acme"]},
+    {"headers": [{"value": "acme"}]},
+    {"headers": [{"name": "X-Tenant"}]},
+    {"headers": [{"name": "X-Tenant", "value": 7}]},
+    {"headers": [{"name": "X-Tenant", "value": "acme", "hidden": True}]},
+    {"headers": [{"name": "X-Tenant", "value": "acme", "secret": "yes"}]},
+    {"headers": [{"name": f"X-{number}", "value": "1"} for number in range(21)]},
 )
 
 

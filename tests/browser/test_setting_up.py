@@ -108,6 +108,21 @@ def test_a_webhook_gets_a_key_pair_in_its_form_and_another_one_on_the_page_of_it
     expect(page.get_by_text(acme.api.get(f"/v1/webhooks/{webhook}/public-key")["publicKey"])).to_be_visible()
 
 
+def test_headers_are_typed_in_the_form_and_stay_with_what_is_secret_hidden(acme: ConsoleTeam, page: Page) -> None:
+    webhook = acme.webhook("http://127.0.0.1:9/hook")
+    page.goto(f"/console/teams/{acme.id}/webhooks/{webhook}/edit")
+    page.get_by_text("More options").click()
+    page.locator("#headers").fill("X-Tenant: acme")
+    page.get_by_label("Hidden headers").fill("Authorization: Bearer s3cret-token")
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_text("X-Tenant: acme; Authorization: •••")).to_be_visible()
+    page.get_by_role("link", name="Edit", exact=True).click()
+    expect(page.get_by_label("Hidden headers")).to_have_value("Authorization: •••")
+    assert "s3cret-token" not in page.content()
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_text("X-Tenant: acme; Authorization: •••")).to_be_visible()
+
+
 def test_enter_in_a_secret_takes_what_was_typed(acme: ConsoleTeam, page: Page) -> None:
     page.goto(f"/console/teams/{acme.id}/webhooks/new")
     page.get_by_label("Name").fill("CRM Sync")

@@ -274,6 +274,28 @@ CASES = [
         "whpk_x",
     ),
     (
+        "webhooks update wh_1 --header X-Tenant=a=b --header X-More=1 --secret-header Authorization",
+        (
+            "PATCH",
+            "/v1/webhooks/wh_1",
+            {
+                "headers": [
+                    {"name": "X-Tenant", "value": "a=b"},
+                    {"name": "X-More", "value": "1"},
+                    {"name": "Authorization", "secret": True},
+                ]
+            },
+        ),
+        {**WEBHOOK, "headers": [{"name": "Authorization", "value": None, "secret": True}]},
+        "Authorization: •••",
+    ),
+    (
+        "webhooks update wh_1 --reset headers",
+        ("PATCH", "/v1/webhooks/wh_1", {"headers": None}),
+        {**WEBHOOK, "headers": []},
+        "wh_1",
+    ),
+    (
         "webhooks rotate-secret wh_1 --signature-scheme ed25519",
         ("POST", "/v1/webhooks/wh_1/rotate-secret", {"signatureScheme": "ed25519"}),
         {**WEBHOOK, "publicKey": "whpk_x", "previousPublicKeyExpiresAt": "2026-01-03T00:00:00.000Z"},
@@ -552,6 +574,19 @@ def test_a_secret_comes_from_a_file_without_its_line_break(run: Any, api: Any, t
     (tmp_path / "secret").write_text("s3cret\n")
     run("webhooks", "update", "wh_1", "--secret-file", str(tmp_path / "secret"))
     assert json.loads(api.last.body) == {"secret": "s3cret"}
+
+
+def test_secret_headers_come_from_files_and_from_standard_input(run: Any, api: Any, tmp_path: Path) -> None:
+    api.answers = [(201, json.dumps(WEBHOOK))]
+    (tmp_path / "token").write_text("Bearer s3cret\n")
+    named = ("--secret-header", f"Authorization={tmp_path / 'token'}", "--secret-header", "X-Api-Key=-")
+    run("webhooks", "update", "wh_1", *named, stdin=b"k3y\n")
+    assert json.loads(api.last.body)["headers"] == [
+        {"name": "Authorization", "secret": True, "value": "Bearer s3cret"},
+        {"name": "X-Api-Key", "secret": True, "value": "k3y"},
+    ]
+    ended = run("webhooks", "update", "wh_1", "--header", "X-Tenant")
+    assert (ended.code, "--header takes NAME=VALUE" in ended.err) == (2, True)
 
 
 def test_secret_options_that_exclude_each_other_send_nothing(run: Any, api: Any, tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ from tests.support.receivers import Receiver, open_receiver, respond
 
 A, B = "https://a.example/hook", "https://b.example/hook"
 PLAIN, STANDARD, FIRST, LAST = "correct horse battery", generate_secret(), "the first of two", "the last of two"
+TOKEN = "Bearer s3cret-token-of-a-receiver"
 MAIL_PASSWORD = "the password of the mail account"
 
 
@@ -80,13 +81,15 @@ async def test_no_secret_is_in_the_state_directory_the_log_the_answers_or_the_pr
 
 async def live_and_be_killed(installation: Installation, receiver: Receiver) -> set[str]:
     """Have secrets of every kind used, refused and rotated, then kill the daemon; return them all."""
-    async with operated(installation, confidential=[PLAIN, STANDARD, FIRST, LAST, MAIL_PASSWORD]) as operator:
+    async with operated(installation, confidential=[PLAIN, STANDARD, FIRST, LAST, MAIL_PASSWORD, TOKEN]) as operator:
         encryption_key = (installation.state_dir / ENCRYPTION_KEY).read_text().strip()
         operator.confidential.add(encryption_key)
         await operator.make_team("acme", "ann@example.com")
         key = (await operator.make_key())["key"]
         for secret in (PLAIN, STANDARD, "generate"):
-            await operator.make_webhook(receiver.url, secret=secret)
+            await operator.make_webhook(
+                receiver.url, secret=secret, headers=[{"name": "Authorization", "value": TOKEN}]
+            )
         replaced, rotated = [await operator.make_webhook(receiver.url, secret=FIRST) for _ in range(2)]
         await operator.call("PATCH", f"/v1/webhooks/{replaced['id']}", {"secret": LAST})
         await operator.call("POST", f"/v1/webhooks/{rotated['id']}/rotate-secret", {"secret": LAST})
@@ -108,6 +111,7 @@ async def refusals(operator: Operator, key: str) -> list[str]:
         {**hook, "secret": {"value": PLAIN}},
         {**hook, "secret": STANDARD + "!"},
         {**hook, "name": [PLAIN]},
+        {**hook, "headers": [{"name": "X-Token", "value": f"{TOKEN}\n"}, {"name": TOKEN, "value": [TOKEN]}]},
     ]
     answers = [await operator.http.post("/v1/webhooks", json=body) for body in bodies]
     answers.append(await operator.http.post("/v1/webhooks/wh_1/rotate-secret", json={"secret": STANDARD}))

@@ -8,8 +8,12 @@ import pytest
 
 from daemon.crypto.vault import Vault
 from daemon.delivery.attempt import make_attempt
+from daemon.delivery.own_headers import opened_headers
 from daemon.delivery.sent_request import sent_request
+from daemon.domain.custom_headers import CustomHeader
 from daemon.domain.model import Attempt, Delivery, DeliveryStatus, Event, Webhook, Work
+from daemon.domain.sealed import Sealed
+from daemon.domain.webhook_options import WebhookOptions
 from tests.support.mock_transport import MockTransport
 
 AT, BODY = 1_800_000_000_123, b'{"event":"a.b"}'
@@ -57,6 +61,7 @@ async def sent(webhook: Webhook, number: int) -> tuple[str, Sequence[tuple[str, 
         timeout_s=10,
         timestamp_s=AT // 1000,
         secrets=VAULT.secrets_of(webhook, AT),
+        own_headers=opened_headers(webhook, VAULT),
     )
     [request] = requests
     headers = [(name.decode(), value.decode()) for name, value in request.headers.raw]
@@ -82,6 +87,18 @@ async def test_the_request_is_shown_as_it_arrived(secret: str | None, before: st
     assert shown.line == f"POST {path} HTTP/1.1"
     assert list(shown.headers) == headers
     assert shown.is_certain
+
+
+async def test_a_secret_header_of_its_own_is_sent_and_hidden() -> None:
+    headers = (
+        CustomHeader("Authorization", Sealed(VAULT.seal("s3cret", "wh_1")), secret=True),
+        CustomHeader("X-A", "1"),
+    )
+    webhook = replace(WEBHOOK, options=WebhookOptions(headers=headers))
+    _, arrived, attempt = await sent(webhook, 1)
+    shown = sent_request(webhook, DELIVERY, EVENT, attempt, VAULT).headers
+    assert arrived[-2:] == [("Authorization", "s3cret"), ("X-A", "1")]
+    assert list(shown) == [*arrived[:-2], ("Authorization", "•••"), ("X-A", "1")]
 
 
 async def test_after_the_webhook_was_changed_it_is_not_called_certain() -> None:

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from quart import Response
 
+from api.console.pages.headers_form import typed_headers
 from api.console.pages.retry_options_form import shown_schedule
 from api.console.pages.webhook_form import WebhookForm, form_of, mistakes_in, read_webhook_form
 from api.console.pages.webhook_options_form import SCHEMES, is_chosen, shown_number
@@ -52,7 +53,7 @@ async def edit(request: PageRequest, webhook_id: str) -> Response:
     """Change name, URL, events and options, or show the mistakes."""
     webhook = await find(request, webhook_id)
     typed = replace(read_webhook_form(request.form), about=webhook.about, body_format=webhook.body_format)
-    if mistakes := await mistakes_in(request, webhook.team_id, typed):
+    if mistakes := await mistakes_in(request, webhook.team_id, typed, edited=webhook):
         return await _show(request, typed, mistakes=mistakes, webhook=webhook)
     given = {"name": typed.name, "url": typed.url, "events": list(typed.events), **typed.options}
     await change_webhook(request.call, webhook_id, validate(given, WebhookChange, request.call.known))
@@ -73,6 +74,7 @@ async def _show(
         shown_number=shown_number,
         schemes=SCHEMES,
         shown_schedule=shown_schedule,
+        typed_headers=typed_headers,
         more_open=any(is_chosen(name, value) for name, value in typed.options.items()),
         event_types=list(request.handles.types_about(typed.about).values()),
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from api.console.pages.headers_form import header_mistakes
 from api.console.pages.way_out_form import way_out_mistakes
 from api.console.pages.webhook_options_form import OPTION_MISTAKES, options_of, read_options
 from api.console.session.forms import Form
@@ -76,14 +77,18 @@ def form_of(webhook: Webhook) -> WebhookForm:
     )
 
 
-async def mistakes_in(request: PageRequest, team_id: str, typed: WebhookForm) -> dict[str, str]:
-    """Return all mistakes, by field."""
+async def mistakes_in(
+    request: PageRequest, team_id: str, typed: WebhookForm, *, edited: Webhook | None = None
+) -> dict[str, str]:
+    """Return all mistakes, by field; `edited` is the webhook that there is already."""
     mistakes: dict[str, str] = {}
     try:
         named: dict[str, Any] = {"name": typed.name, "url": typed.url, "events": list(typed.events)}
         validate({**named, **typed.options}, NewWebhook, request.call.known)
     except ApiError as error:
         mistakes = {name: _WORDS.get(name, message) for name, message in field_mistakes(error).items()}
+    mistakes.pop("headers", None)
+    mistakes |= header_mistakes(request, typed.options, url=typed.url, webhook=edited)
     if any(event != WILDCARD and event not in request.handles.types_about(typed.about) for event in typed.events):
         mistakes["events"] = "One of the events does not exist any more: choose again."
     if wrong := secret_mistake(typed.secret):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from api.console.pages.headers_form import header_facts, read_headers
 from api.console.pages.retry_options_form import RETRY_MISTAKES, read_retries, retry_facts
 from api.console.pages.way_out_form import WAY_OUT_MISTAKES, read_way_out, way_out_facts
 from api.console.session.forms import Form
@@ -27,7 +28,7 @@ def read_options(form: Form) -> Mapping[str, Any]:
     numbers = ("timeoutS", "maxPerSecond")
     typed = {name: _number(form.text(name)) for name in numbers if form.has(name)}
     scheme = {"signatureScheme": form.text("signatureScheme")} if form.has("signatureScheme") else {}
-    return {**typed, **scheme, **read_retries(form), **read_way_out(form)}
+    return {**typed, **scheme, **read_retries(form), **read_way_out(form), **read_headers(form)}
 
 
 def options_of(webhook: Webhook) -> Mapping[str, Any]:
@@ -46,7 +47,7 @@ def option_facts(webhook: Webhook) -> list[tuple[str, str]]:
     facts = [] if timeout_s is None else [("Timeout", f"{timeout_s:g} seconds")]
     if scheme is not SignatureScheme.HMAC:
         facts.append(("Signature", SCHEMES[scheme]))
-    return facts + retry_facts(webhook.options) + way_out_facts(webhook.options)
+    return facts + retry_facts(webhook.options) + way_out_facts(webhook.options) + header_facts(webhook.options)
 
 
 def shown_number(value: Any) -> str:
