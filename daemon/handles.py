@@ -8,6 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.config.settings import ApiSettings, Settings
 from daemon.crypto.api_keys import ApiKeys
+from daemon.delivery.event_filters import FilterFailures
 from daemon.delivery.router import Router
 from daemon.delivery.sent_request import SentRequest
 from daemon.domain.clock import NowMs
@@ -88,7 +89,8 @@ class Handles:
     """The daemon, as the API sees it.
 
     `api_settings()` are those in effect now. `check_url(url, team_id)` and `check_proxy` raise UrlNotAllowed.
-    `is_parked(webhook_id)` says whether a webhook rests because its actor kept crashing. `cursor_key` seals the cursors
+    `is_parked(webhook_id)` says whether a webhook rests because its actor kept crashing. `filter_failures(webhook_id,
+    filter)` tells how its filter failed here. `cursor_key` seals the cursors
     of lists. `follow` waits until memory has what other nodes have changed, None without others; it raises
     StoreUnavailable.
     """
@@ -112,6 +114,7 @@ class Handles:
     check_url: CheckUrl
     check_proxy: CheckUrl
     is_parked: Callable[[str], bool]
+    filter_failures: Callable[[str, str | None], FilterFailures | None]
     now_ms: NowMs
     log: FilteringBoundLogger
     metrics: Metrics

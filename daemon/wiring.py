@@ -189,11 +189,13 @@ async def assemble(
             reports=reports,
         )
     following = Following() if node is None else Following(node.feed.catch_up, lambda: node.feed.version)
+    filters = delivery.filters(index)
     resume_all = partial(resume, partial(store.reader.fetch, actor_reads.webhooks_with_work), fleet, log)
     router = delivery.router(
         owners=owners,
         fan_outs=fan_outs,
         index=index,
+        filters=filters,
         team_ids=team_ids,
         following=following,
         revoked=api_keys.revoked,
@@ -240,7 +242,7 @@ async def assemble(
             follow=following.follow,
         ),
         webhooks=webhooks,
-        replays=management.replays(owners=owners, fan_outs=fan_outs),
+        replays=management.replays(owners=owners, fan_outs=fan_outs, filters=filters),
         bulk_jobs=management.bulk_jobs(wake=bulk_runner.wake),
         portal_links=portal_links,
         listeners=listeners,

@@ -16,6 +16,7 @@ from daemon.delivery.canceller import Canceller
 from daemon.delivery.credit_gate import CreditGate, Gate
 from daemon.delivery.endpoint import Endpoint, Schedule
 from daemon.delivery.endpoint_state import EndpointState
+from daemon.delivery.event_filters import EventFilters
 from daemon.delivery.expiries import Expire, Expiries
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
@@ -223,12 +224,17 @@ class DeliveryBuilder:
         fan_outs.resume(await self._store.reader.fetch(unfinished_fan_outs))
         return fan_outs
 
+    def filters(self, index: SubscriptionIndex) -> EventFilters:
+        """Return what asks the filters of webhooks."""
+        return EventFilters(index=index, telemetry=self._telemetry, now_ms=self._clock.now_ms)
+
     def router(
         self,
         *,
         owners: Owners,
         fan_outs: FanOuts,
         index: SubscriptionIndex,
+        filters: EventFilters,
         team_ids: set[str],
         following: Following,
         resume: Callable[[], Awaitable[None]],
@@ -243,6 +249,7 @@ class DeliveryBuilder:
             owners=owners,
             fan_outs=fan_outs,
             index=index,
+            filters=filters,
             teams=team_ids,
             limits=InboxLimits(api.max_waiting_events, api.max_waiting_bytes),
             resume=resume,

@@ -35,6 +35,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         check_url=daemon.check_url,
         check_proxy=daemon.check_proxy,
         is_parked=daemon.fleet.is_parked,
+        filter_failures=daemon.router.filters.failures_of,
         now_ms=daemon.clock.now_ms,
         log=telemetry.log,
         metrics=telemetry.metrics,

@@ -9,6 +9,7 @@ from daemon.config.reload import LiveSettings
 from daemon.crypto.api_keys import ApiKeys
 from daemon.crypto.vault import Vault
 from daemon.delivery.credit_gate import Gate
+from daemon.delivery.event_filters import EventFilters
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.owners import Owners
 from daemon.delivery.subscription_index import SubscriptionIndex
@@ -87,7 +88,7 @@ class ManagementBuilder:
             webhooks_per_team=lambda: self._live.now.api.webhooks_per_team,
         )
 
-    def replays(self, *, owners: Owners, fan_outs: FanOuts) -> Replays:
+    def replays(self, *, owners: Owners, fan_outs: FanOuts, filters: EventFilters) -> Replays:
         """Return what resends deliveries and recovers webhooks."""
         return Replays(
             store=self._store,
@@ -97,6 +98,7 @@ class ManagementBuilder:
             audit=self._audit,
             owners=owners,
             fan_outs=fan_outs,
+            filters=filters,
         )
 
     def bulk_jobs(self, *, wake: Callable[[], None]) -> BulkJobs:

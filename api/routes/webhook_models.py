@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from api.http.known import SomeTeam
 from api.http.wire import EventTypes, Input, InputTime, LaterMoment, Name, Output, OutputTime, PageQuery
 from api.limits.sizes import MAX_OVERLAP_HOURS
+from api.routes.filter_options import ShownFilterFailures
 from api.routes.webhook_options import OptionFields, ShownOptions
 from daemon.crypto import signing
 from daemon.domain.model import DisabledReason
@@ -149,7 +150,7 @@ class _Registered(Output):
     secret: str | None = Field(None, description="Only in the answer to the request that set or generated it.")
 
 
-class Webhook(ShownOptions, _Registered):
+class Webhook(ShownFilterFailures, ShownOptions, _Registered):
     """A registered receiver, and after its own fields its options."""
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from api.routes.filter_options import FILTER_EXAMPLE, FilterFields, ShownFilter
 from api.routes.header_options import HEADERS_EXAMPLE, HeaderFields, ShownHeaders, given_headers, shown_headers
 from api.routes.retry_options import RETRIES_EXAMPLE, RetryFields, ShownRetries, given_retries
 from api.routes.way_out_options import (
@@ -26,7 +27,7 @@ _SCHEME = (
 
 
 # Which are left out, and so stay as they are, `model_fields_set` tells: no default is shown.
-class OptionFields(RetryFields, WayOutFields, HeaderFields):
+class OptionFields(RetryFields, WayOutFields, HeaderFields, FilterFields):
     """The options that a client may send."""
 
     timeout_s: Annotated[float, Field(ge=1, le=30, allow_inf_nan=False)] | None = Field(
@@ -37,14 +38,21 @@ class OptionFields(RetryFields, WayOutFields, HeaderFields):
     )
 
 
-class ShownOptions(ShownRetries, ShownWayOut, ShownHeaders):
+class ShownOptions(ShownRetries, ShownWayOut, ShownHeaders, ShownFilter):
     """The options of a webhook."""
 
     timeout_s: float | None = Field(description=_TIMEOUT)
     signature_scheme: SignatureScheme = Field(description=_SCHEME)
 
 
-OPTIONS_EXAMPLE = {"timeoutS": None, "signatureScheme": "hmac", **RETRIES_EXAMPLE, **WAY_OUT_EXAMPLE, **HEADERS_EXAMPLE}
+OPTIONS_EXAMPLE = {
+    "timeoutS": None,
+    "signatureScheme": "hmac",
+    **RETRIES_EXAMPLE,
+    **WAY_OUT_EXAMPLE,
+    **HEADERS_EXAMPLE,
+    **FILTER_EXAMPLE,
+}
 
 
 def given_options(body: OptionFields) -> WebhookOptions:
@@ -54,6 +62,7 @@ def given_options(body: OptionFields) -> WebhookOptions:
         signature_scheme=body.signature_scheme or SignatureScheme.HMAC,
         **given_retries(body),
         **given_way_out(body),
+        filter=body.filter,
         headers=given_headers(body),
     )
 
@@ -76,5 +85,6 @@ def shown_options(options: WebhookOptions) -> ShownOptions:
         while_retrying=options.while_retrying,
         ip_version=options.ip_version,
         proxy=shown_proxy(options.proxy),
+        filter=options.filter,
         headers=shown_headers(options.headers),
     )

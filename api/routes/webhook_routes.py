@@ -55,6 +55,7 @@ _WEBHOOK_EXAMPLE = {
     "about": "events",
     "bodyFormat": "standard",
     **OPTIONS_EXAMPLE,
+    "filterFailures": None,
     "createdAt": "2025-07-15T10:00:00.000Z",
     "updatedAt": "2025-07-15T10:00:00.000Z",
 }

@@ -14,6 +14,7 @@ from api.http.route import Call
 from api.http.wire import Page, format_optional_time, format_time, later_ms
 from api.limits.rate_limit import tokens_for
 from api.limits.sizes import MAX_PAUSE_DAYS
+from api.routes.filter_options import shown_failures
 from api.routes.header_options import check_headers, is_moved
 from api.routes.way_out_options import check_way_out
 from api.routes.webhook_models import (
@@ -291,5 +292,6 @@ def _show(call: Call, webhook: model.Webhook, secret: str | None = None) -> Webh
         created_at=format_time(webhook.created_at),
         updated_at=format_time(webhook.updated_at),
         **dict(shown_options(webhook.options)),
+        filter_failures=shown_failures(call.handles.filter_failures(webhook.id, webhook.options.filter)),
     )
     return shown if secret is None else shown.model_copy(update={"secret": secret})

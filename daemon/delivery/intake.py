@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import trio
 
 from daemon.actors.reply import Reply
+from daemon.delivery.event_filters import Verdicts
 from daemon.delivery.inbox import Inbox, Load
 from daemon.delivery.matcher import exceeds_one_commit
 from daemon.delivery.subscription_index import SubscriptionIndex
@@ -20,11 +21,12 @@ _BYTES_PER_COMMIT = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class WaitingSubmission:
-    """An admitted submission, what it contains for each team, and where its answer goes."""
+    """An admitted submission, what it contains for each team, what filters say of it, and where its answer goes."""
 
     submission: Submission
     submitted_at: float
     loads: Mapping[str, Load]
+    verdicts: Verdicts = field(default_factory=dict)
     reply: Reply[tuple[Receipt, ...]] = field(default_factory=Reply)
 
     @property
@@ -51,16 +53,26 @@ class Intake:
         self._inbox = inbox
         self.closed = False
 
-    def admit(self, submission: Submission) -> WaitingSubmission:
+    def admit(self, submission: Submission, verdicts: Verdicts | None = None) -> WaitingSubmission:
         """Admit a submission. Raises UnknownTeam, Stopping, SubmissionTooLarge and Overloaded, with nothing kept."""
         self._require_teams(submission)
-        waiting = WaitingSubmission(submission, trio.current_time(), self._loads(submission))
+        waiting = WaitingSubmission(
+            submission,
+            trio.current_time(),
+            loads=self._loads(submission),
+            verdicts={} if verdicts is None else verdicts,
+        )
         self._require_room(waiting.loads)
         self._inbox.hold(waiting.loads)
         # Only the operator submits for several teams at once: these submissions share one turn.
         turn = next(iter(waiting.loads)) if len(waiting.loads) == 1 else ""
         self._inbox.queue.put(turn, waiting.rows, waiting)
         return waiting
+
+    def require_admissible(self, submission: Submission) -> None:
+        """Raise what `admit` would raise now."""
+        self._require_teams(submission)
+        self._require_room(self._loads(submission))
 
     def take_batch(self) -> list[WaitingSubmission]:
         """Take out what goes into the next transaction, sized to take a tenth of a second; [] if nothing is waiting."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 
+from daemon.delivery.event_filters import Verdicts
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
 from daemon.domain.model import Event
-from daemon.domain.submission import MatchedEvent, Submission
+from daemon.domain.submission import MatchedEvent, Submission, places_of
 from daemon.store.commands import AcceptEvents
 
 # If a submission has more deliveries than this, they are created after its commit.
@@ -31,20 +32,24 @@ class Matcher:
         self._fan_outs = fan_outs
         self._version = version
 
-    def match_all(self, submissions: Iterable[Submission]) -> list[AcceptEvents]:
-        """Match the submissions of one transaction: a team's deliveries wait behind those that are still to be made."""
+    def match_all(self, submissions: Iterable[tuple[Submission, Verdicts]]) -> list[AcceptEvents]:
+        """Match the submissions of one transaction: a team's deliveries wait behind those that are still to be made.
+
+        The verdicts of all filters are there (`EventFilters.are_unknown`).
+        """
         commands, waiting = [], set[str]()
-        for submission in submissions:
-            commands.append(self._match(submission, waiting))
+        for submission, verdicts in submissions:
+            commands.append(self._match(submission, waiting, verdicts))
             waiting.update(commands[-1].fan_outs)
         return commands
 
-    def _match(self, submission: Submission, waiting: Set[str]) -> AcceptEvents:
+    def _match(self, submission: Submission, waiting: Set[str], verdicts: Verdicts) -> AcceptEvents:
         """Match a submission. For a team in `waiting`, or if there are too many, its deliveries are created later."""
         events = submission.events
         kinds: list[_Kind] = [(event.team_id, event.type, event.only_webhook_id) for event in events]
         matches = {kind: self._webhooks_for(kind) for kind in dict.fromkeys(kinds)}
-        webhook_ids = [matches[kind] for kind in kinds]
+        subscribed = [matches[kind] for kind in kinds]
+        webhook_ids = self._without_refused(submission, subscribed, verdicts) if verdicts else subscribed
         is_large = exceeds_one_commit(sum(map(len, webhook_ids)))
         fan_outs: dict[str, dict[str, Sequence[str]]] = {}
         for (team_id, event_type, _), of_kind in matches.items():
@@ -52,6 +57,10 @@ class Matcher:
                 fan_outs.setdefault(team_id, {})[event_type] = of_kind
         now = self._clock.now_ms()
         accepted = self._accepted(submission, now)
+        if fan_outs and verdicts:
+            for event, all_of_type, chosen in zip(accepted, subscribed, webhook_ids, strict=True):
+                if event.team_id in fan_outs and len(chosen) != len(all_of_type):
+                    fan_outs[event.team_id][event.id] = places_of(chosen, all_of_type)
         matched = self._match_events(accepted, webhook_ids, later=fan_outs.keys())
         return AcceptEvents(tuple(matched), submission.idempotency, now=now, fan_outs=fan_outs, version=self._version())
 
@@ -59,6 +68,19 @@ class Matcher:
         team_id, event_type, only = kind
         webhook_ids = self._index.match(team_id, event_type)
         return webhook_ids if only is None else [one for one in webhook_ids if one == only]
+
+    def _without_refused(
+        self, submission: Submission, subscribed: Sequence[Sequence[str]], verdicts: Verdicts
+    ) -> list[Sequence[str]]:
+        """Return the webhooks of each event but those whose filters, as they are now, do not take it."""
+        refused = set[tuple[int, str]]()
+        for (place, webhook_id), (text, takes) in verdicts.items():
+            if not takes and self._index.filters_of(submission.events[place].team_id).get(webhook_id) == text:
+                refused.add((place, webhook_id))
+        return [
+            [webhook_id for webhook_id in of_event if (place, webhook_id) not in refused]
+            for place, of_event in enumerate(subscribed)
+        ]
 
     def _accepted(self, submission: Submission, now: int) -> list[Event]:
         events, key_id = submission.events, submission.key_id or None

@@ -33,6 +33,7 @@ from functools import partial
 import trio
 
 from daemon.delivery.acceptance_log import log_accepted
+from daemon.delivery.event_filters import EventFilters, Verdicts
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.inbox import Inbox, InboxLimits
 from daemon.delivery.intake import Intake, WaitingSubmission
@@ -83,7 +84,8 @@ class Router:
     """Owns the path of a submission into the store, and passes the new deliveries on to their owners.
 
     `teams` has the ids of all teams and grows as teams are created. `resume` wakes all webhooks with pending
-    deliveries; `follow` waits until memory has what other nodes have changed. `revoked(key_ids)` says which are.
+    deliveries; `filters` says which of an event's subscribers take it; `follow` waits until memory has what other nodes
+    have changed. `revoked(key_ids)` says which are.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Router:
         owners: Owners,
         fan_outs: FanOuts,
         index: SubscriptionIndex,
+        filters: EventFilters,
         teams: set[str],
         limits: InboxLimits,
         resume: Callable[[], Awaitable[None]],
@@ -109,6 +112,7 @@ class Router:
         self._follow = follow
         self._revoked = revoked
         self._fan_outs = fan_outs
+        self.filters = filters
         self._inbox: Inbox[WaitingSubmission] = Inbox(limits, fan_outs.waiting)
         self._intake = Intake(metrics=telemetry.metrics, index=index, teams=teams, inbox=self._inbox)
         self._matcher = Matcher(clock=clock, index=index, fan_outs=fan_outs, version=version)
@@ -127,19 +131,27 @@ class Router:
         Raises UnknownTeam, SubmissionTooLarge, Overloaded, Stopping, KeyRevoked and StoreUnavailable, with nothing
         kept, and IdempotencyConflict. A caller that is cancelled here does not take its submission back.
         """
-        waiting = await self._admit(submission)
+        waiting = await self._admit(submission, await self._judge(submission))
         self._wake.set()
         receipts = await waiting.reply.wait()
         for team_id in {event.team_id for event in submission.events if event.test}:
             await self._fan_outs.finished(team_id)
         return receipts
 
-    async def _admit(self, submission: Submission) -> WaitingSubmission:
+    async def _judge(self, submission: Submission) -> Verdicts:
+        """Ask the filters in the caller's time, so that nobody waits for another team's; not for what is refused."""
+        verdicts: Verdicts = {}
+        if self.filters.are_unknown(submission, verdicts):
+            self._intake.require_admissible(submission)
+            await self.filters.judge(submission, verdicts)
+        return verdicts
+
+    async def _admit(self, submission: Submission, verdicts: Verdicts) -> WaitingSubmission:
         try:
-            return self._intake.admit(submission)
+            return self._intake.admit(submission, verdicts)
         except UnknownTeam:  # it may be another node's, and new
             await self._follow()
-            return self._intake.admit(submission)
+            return self._intake.admit(submission, verdicts)
 
     def close(self) -> None:
         """Refuse new submissions; `run` ends once it has committed the waiting ones."""
@@ -197,7 +209,8 @@ class Router:
         """Commit a batch; what was matched too early is matched again, and committed after the others."""
         results, left = list[_Result](), batch
         while left:
-            commands = self._matcher.match_all(waiting.submission for waiting in left)
+            await self._judge_what_changed(left)
+            commands = self._matcher.match_all((waiting.submission, waiting.verdicts) for waiting in left)
             answers = await self._store.writer.execute_all(commands)
             made = [_Result(*one) for one in zip(left, commands, answers, strict=True)]
             early = [result for result in made if isinstance(result.answer, MatchedTooEarly)]
@@ -208,6 +221,12 @@ class Router:
             results += [replace(result, answer=KeyRevoked("the key was revoked")) for result in refused]
             left = [result.waiting for result in early if result not in refused]
         return results
+
+    async def _judge_what_changed(self, batch: Sequence[WaitingSubmission]) -> None:
+        """Ask what is still to be asked: webhooks and filters may have changed since, and may while this asks."""
+        while unknown := [one for one in batch if self.filters.are_unknown(one.submission, one.verdicts)]:
+            for waiting in unknown:
+                await self.filters.judge(waiting.submission, waiting.verdicts)
 
     def _of_revoked_keys(self, early: Sequence[_Result]) -> list[_Result]:
         if not early:

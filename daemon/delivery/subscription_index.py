@@ -1,7 +1,7 @@
 """Who subscribes to what: the router's index of active webhooks, in memory."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import Webhook
@@ -15,6 +15,8 @@ class SubscriptionIndex:
     def __init__(self) -> None:
         # Ids by team and type, without a second index by webhook: 100,000 idle webhooks should cost little.
         self._teams: dict[str, dict[str, list[str]]] = {}
+        # By team and webhook, of those that have one.
+        self._filters: dict[str, dict[str, str]] = {}
 
     def add(self, subscription: Subscription) -> None:
         """Add an active webhook that is not in the index yet."""
@@ -27,12 +29,18 @@ class SubscriptionIndex:
         by_type = self._teams.setdefault(subscription.team_id, {})
         for event_type in types:
             by_type.setdefault(sys.intern(event_type), []).append(subscription.webhook_id)
+        if subscription.filter is not None:
+            self._filters.setdefault(subscription.team_id, {})[subscription.webhook_id] = subscription.filter
 
     def put(self, webhook: Webhook) -> None:
         """Add or update a webhook; an inactive or deleted one is removed."""
         self._remove(webhook.id, webhook.team_id)
         if webhook.active and webhook.deleted_at is None:
-            self.add(Subscription(webhook.id, webhook.team_id, webhook.events, about=webhook.about))
+            self.add(
+                Subscription(
+                    webhook.id, webhook.team_id, webhook.events, about=webhook.about, filter=webhook.options.filter
+                )
+            )
 
     def match(self, team_id: str, event_type: str) -> list[str]:
         """Return the ids of the team's active webhooks that subscribe to this type, or to all."""
@@ -47,6 +55,15 @@ class SubscriptionIndex:
         wildcards = () if event_type in OPERATIONAL_TYPES else by_type.get(WILDCARD, ())
         return len(by_type.get(event_type, ())) + len(wildcards)
 
+    @property
+    def has_filters(self) -> bool:
+        """Whether any webhook has a filter."""
+        return bool(self._filters)
+
+    def filters_of(self, team_id: str) -> Mapping[str, str]:
+        """Return the filters of the team's active webhooks, by their ids."""
+        return self._filters.get(team_id, {})
+
     def _remove(self, webhook_id: str, team_id: str) -> None:
         by_type = self._teams.get(team_id, {})
         for event_type, webhook_ids in tuple(by_type.items()):
@@ -56,3 +73,7 @@ class SubscriptionIndex:
                 del by_type[event_type]
         if not by_type:
             self._teams.pop(team_id, None)
+        if (filters := self._filters.get(team_id)) is not None:
+            filters.pop(webhook_id, None)
+            if not filters:
+                del self._filters[team_id]

@@ -1,5 +1,6 @@
 """What is submitted and what is answered: the values passed to the router and back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -77,6 +78,18 @@ class MatchedEvent(Struct, frozen=True, gc=False):
     def delivery_count(self) -> int:
         """How many deliveries there are of it, or will be."""
         return len(self.deliveries) + self.deferred_deliveries
+
+
+def places_of(chosen: Sequence[str], webhook_ids: Sequence[str]) -> str:
+    """Return which of the webhooks are chosen, as a text of one bit for each: many events may choose among many."""
+    of_event = set(chosen)
+    return f"{sum(1 << place for place, webhook_id in enumerate(webhook_ids) if webhook_id in of_event):x}"
+
+
+def chosen_of(places: str, webhook_ids: Sequence[str]) -> list[str]:
+    """Return those of the webhooks that `places_of` tells."""
+    bits = int(places, 16)
+    return [webhook_id for place, webhook_id in enumerate(webhook_ids) if bits >> place & 1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     others do while a delivery waits for its retry. `signature_scheme` says with what deliveries are signed;
     `signing_keys` are made by the daemon when a scheme first needs them, and stay. `ip_version` is the only family of
     addresses to connect to, and `proxy` is used before that of the settings. `headers` are sent with each attempt.
+    `filter` says which events of the subscribed types it gets (`daemon.filters.language`), None for all.
     """
 
     timeout_s: float | None = None
@@ -40,6 +41,7 @@ class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     while_retrying: WhileRetrying = WhileRetrying.HOLD
     ip_version: IpVersion | None = None
     proxy: ProxyOption | None = None
+    filter: str | None = None
     headers: tuple[CustomHeader, ...] = ()
 
 

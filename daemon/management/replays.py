@@ -5,6 +5,7 @@ from functools import partial
 import trio
 
 from daemon.crypto.idempotency import Once
+from daemon.delivery.event_filters import EventFilters
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.owners import Owners
 from daemon.domain.audit import THE_DAEMON, Actor, AuditAction
@@ -15,7 +16,7 @@ from daemon.domain.model import Delivery, DeliveryStatus, Webhook
 from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
 from daemon.store.commands import KeepEntry, Recover, RecoveredPage, Resend
-from daemon.store.reads import actor_reads, api_reads
+from daemon.store.reads import actor_reads, api_reads, missed_reads
 from daemon.store.reads.time_blocks import SeqRange
 from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
@@ -38,6 +39,7 @@ class Replays:
         audit: Audit,
         owners: Owners,
         fan_outs: FanOuts,
+        filters: EventFilters,
     ) -> None:
         self._reader = store.reader
         self._writer = store.writer
@@ -50,6 +52,7 @@ class Replays:
         self._audit = audit
         self._owners = owners
         self._fan_outs = fan_outs
+        self._filters = filters
 
     async def resend(
         self, delivery_id: str, once: Once[Delivery] | None = None, by: Actor = THE_DAEMON
@@ -113,6 +116,7 @@ class Replays:
         """Recover from one range of events; return `queued`, of the ranges before, with what was queued now."""
         after_seq: int | None = reach.first_seq - 1
         while after_seq is not None:
+            page_of, taken = await self._ask_filter(webhook, since, SeqRange(after_seq + 1, reach.end_seq))
             new_ids = tuple(self._new_id("dlv") for _ in range(_RECOVER_PAGE))
             recover = Recover(
                 webhook=webhook,
@@ -121,12 +125,28 @@ class Replays:
                 limit=_RECOVER_PAGE,
                 new_ids=new_ids,
                 now=self._now_ms(),
-                before_seq=reach.end_seq,
+                before_seq=page_of.end_seq,
+                taken=taken,
             )
-            command = self._kept(recover, once, partial(_total, queued, reach))
+            command = self._kept(recover, once, partial(_total, queued, page_of))
             page = await self._writer.execute(command, lambda page: self._recovered(webhook.id, page))
             queued, after_seq = queued + page.queued, page.next_after_seq
+            if after_seq is None and page_of.end_seq not in (None, reach.end_seq):
+                after_seq = page_of.end_seq - 1
         return queued
+
+    async def _ask_filter(
+        self, webhook: Webhook, since: int, among: SeqRange
+    ) -> tuple[SeqRange, frozenset[str] | None]:
+        """Return how far the webhook's filter was asked, and the ids of the events that it takes, None without one."""
+        if (text := webhook.options.filter) is None:
+            return among, None
+        found = await self._reader.fetch(missed_reads.missed_events, webhook, since, among, _RECOVER_PAGE)
+        taken = set[str]()
+        for event_id, body in found.bodies.items():
+            if (await self._filters.ask(webhook.team_id, body, {webhook.id: text}))[webhook.id]:
+                taken.add(event_id)
+        return SeqRange(among.first_seq, found.end_seq), frozenset(taken)
 
     def _recovered(self, webhook_id: str, page: RecoveredPage) -> None:
         self._queued(webhook_id, page.queued)

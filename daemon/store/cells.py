@@ -143,7 +143,12 @@ def _is_filter(value: Any) -> bool:
 
 
 def _is_choice(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_are_texts, value.values()))
+    # A text is which of them a single event is for.
+    return isinstance(value, dict) and all(_are_texts(of) or _is_hexadecimal(of) for of in value.values())
+
+
+def _is_hexadecimal(value: Any) -> bool:
+    return isinstance(value, str) and set(value) <= set("0123456789abcdef") and value != ""
 
 
 TEXT = Kind("a text in UTF-8 without NUL", lambda value: type(value) is str and "\0" not in value)

@@ -126,7 +126,8 @@ class KeepEntry(Command[None], frozen=True):
 class AcceptEvents(Command[Accepted], frozen=True):
     """Keep these events and their deliveries, all or none. Answers Accepted, or raises IdempotencyConflict.
 
-    For a team in `fan_outs` (webhook ids by event type) the deliveries are not created yet, only recorded for later.
+    For a team in `fan_outs` (webhook ids by event type, and which of them an event is for by its id) the deliveries are
+    not created yet, only recorded for later.
     `version` is that of the subscriptions that it was matched with; if nodes share the database and theirs is another
     one, the answer is the error MatchedTooEarly.
     """
@@ -220,7 +221,8 @@ class Recover(Command[RecoveredPage], frozen=True):
     """Queue, in order, events that the webhook subscribes to, did not get and is not waiting for.
 
     Of events accepted at or after `since`; looks at the next `limit` events behind `after_seq`, and before
-    `before_seq`. `new_ids` has at least `limit` ids. Answers RecoveredPage.
+    `before_seq`. `new_ids` has at least `limit` ids. If `taken` is given, only events with these ids are queued: those
+    that the webhook's filter takes. Answers RecoveredPage.
     """
 
     webhook: Webhook
@@ -230,6 +232,7 @@ class Recover(Command[RecoveredPage], frozen=True):
     new_ids: tuple[str, ...]
     now: int
     before_seq: int | None = None
+    taken: frozenset[str] | None = None
 
 
 class CreateTeam(Command[None], frozen=True):

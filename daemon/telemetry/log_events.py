@@ -184,6 +184,11 @@ _INFO = _table(
 _WARNING = _table(
     "warning",
     (
+        "filter_failed",
+        f"{_WEBHOOK} error count",
+        "A webhook's filter failed, which counts as no match; told once a minute, with how often it failed meanwhile",
+    ),
+    (
         "expiry_delayed",
         "webhookId error",
         "What has expired of this webhook could not be cancelled yet: it is not sent",

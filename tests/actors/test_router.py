@@ -554,6 +554,7 @@ async def a_router(daemon: RunningDaemon, fleet: FragileFleet, team: Team) -> Ro
     return Router(
         clock=parts.clock,
         index=index,
+        filters=parts.router.filters,
         teams={team.id},
         limits=InboxLimits(1_000, 1_000_000),
         fan_outs=FanOuts(max_waiting=1_000, **shared),

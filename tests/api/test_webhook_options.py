@@ -20,6 +20,7 @@ OPTIONS: dict[str, Any] = {
     "maxPerSecond": None,
     "whileRetrying": "hold",
     "ipVersion": None,
+    "filter": None,
     "headers": [],
 }
 CHOSEN: dict[str, Any] = {
@@ -32,6 +33,7 @@ CHOSEN: dict[str, Any] = {
     "maxPerSecond": 0.2,
     "whileRetrying": "step_aside",
     "ipVersion": "6",
+    "filter": "data.amount > `10`",
     "headers": [{"name": "X-Tenant", "value": "acme", "secret": False}],
 }
 WRONG: tuple[dict[str, Any], ...] = (
@@ -60,6 +62,11 @@ WRONG: tuple[dict[str, Any], ...] = (
     {"maxPerSecond": "5"},
     {"whileRetrying": "stop"},
     {"whileRetrying": True},
+    {"filter": "data.amount > 10"},
+    {"filter": ""},
+    {"filter": 5},
+    {"filter": "x" * 2_049},
+    {"filter": "(" * 2_000},
     {"ipVersion": 4},
     {"ipVersion": "5"},
     {"proxy": "http://proxy.example.com:3128"},

@@ -16,6 +16,7 @@ FIELDS = {
         "pausedAt",
         "resumesAt",
         "parked",
+        "filterFailures",
         "hasSecret",
         "publicKey",
         "live",

@@ -49,6 +49,7 @@ LAYERS = (
     "daemon/files",
     "daemon/process",
     "daemon/actors",
+    "daemon/filters",
     "daemon/domain",
     "daemon/__init__.py",
 )

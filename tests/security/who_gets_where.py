@@ -56,6 +56,7 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "POST /v1/webhooks/{webhook_id}/rotate-secret": Row(200, 404, 200, "{}"),
         "POST /v1/webhooks/{webhook_id}/recover": Row(202, 404, 202, '{"since": "2020-01-01T00:00:00Z"}'),
         "POST /v1/webhooks/test": Row(202, 404, 202, f'{{{EVENT}, "teamId": "$acme"}}'),
+        "POST /v1/webhooks/filter/test": Row(200, 404, 200, '{"filter": "data", "eventId": "$event"}'),
         "GET /v1/webhooks/test/example/{event}": Row(200, 200, 200, roles=ALL),
         "GET /v1/webhooks/test/events": Row(200, 200, 200, roles=ALL),
         "GET /v1/deliveries": Row(200, 404, 200, query="?teamId=$acme", roles=READ),

@@ -24,6 +24,7 @@ from daemon.domain.mails import Mail
 from daemon.domain.model import MAX_INLINE_BODY_BYTES, ApiKey, Attempt, Webhook, Work
 from daemon.domain.operational_events import OperationalEvent
 from daemon.domain.operations import About
+from daemon.domain.webhook_options import options_from_text
 from daemon.store import mail_rows, operational_rows, rows
 from daemon.store.bulk import TextOf, fetch_rows, in_one_row
 from daemon.store.commands import EndSession
@@ -60,6 +61,7 @@ class Subscription:
     team_id: str
     events: tuple[str, ...]
     about: About = About.EVENTS
+    filter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,19 @@ class Found(Generic[Item]):
 def subscriptions(connection: Connection, behind: int, limit: int) -> Found[Subscription]:
     """Return the subscriptions of the next active webhooks after this seq, oldest first."""
     query = select(webhooks.c.seq, webhooks.c.id, webhooks.c.team_id, webhooks.c.events, webhooks.c.about)
+    query = query.add_columns(webhooks.c.options)
     query = query.where(webhooks.c.active, webhooks.c.deleted_at.is_(None))
     return _found(
         connection,
         query,
         page=(webhooks.c.seq, behind, limit),
-        value=lambda row: Subscription(row.id, row.team_id, tuple(orjson.loads(row.events)), about=About(row.about)),
+        value=lambda row: Subscription(
+            row.id,
+            row.team_id,
+            tuple(orjson.loads(row.events)),
+            about=About(row.about),
+            filter=options_from_text(row.options).filter,
+        ),
     )
 
 

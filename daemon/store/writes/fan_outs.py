@@ -1,8 +1,8 @@
 """Writes and reads: the deliveries of large submissions, created in batches after the commit that accepted them.
 
 A fan-out is what one submission contains for one team: a range of events, and per event type the webhooks that
-subscribed when it was accepted. Invariant: the deliveries before (`next_seq`, `next_place`) are made, the others are
-not, and `remaining` counts these.
+subscribed when it was accepted; per event, by its id, which of them it is for, if not for all. Invariant: the
+deliveries before (`next_seq`, `next_place`) are made, the others are not, and `remaining` counts these.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from sqlalchemy import Row as TableRow
 from daemon.domain.delivery_terms import DeliveryTerms
 from daemon.domain.ids import fan_out_delivery_id
 from daemon.domain.model import MAX_INLINE_BODY_BYTES, CancelReason, DeliveryStatus, Work
-from daemon.domain.submission import FanOut
+from daemon.domain.submission import FanOut, chosen_of
 from daemon.store.bulk import InsertRows, Row, TextOf, execute_rows
 from daemon.store.commands import Cancelled, CancelledDelivery
 from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
@@ -150,11 +150,13 @@ def _make_of(
     cancellations: _Cancellations,
 ) -> None:
     """Make the next deliveries of one fan-out, and record how far it got, or that it is finished."""
-    by_type: Mapping[str, list[str]] = orjson.loads(fan_out.webhooks)
+    by_type: Mapping[str, list[str] | str] = orjson.loads(fan_out.webhooks)
     stands_at, made = (fan_out.next_seq, fan_out.next_place), 0
     with connection.execute(_events_left(fan_out)) as found:
         for event in found:
             webhook_ids = by_type.get(event.type, [])
+            if isinstance(places := by_type.get(event.id), str):
+                webhook_ids = chosen_of(places, webhook_ids)
             place = fan_out.next_place if event.seq == fan_out.next_seq else 0
             chosen = webhook_ids[place : place + piece.left]
             for webhook_id in chosen:

@@ -1,8 +1,10 @@
 """Writes: old events queued again, one on request (resend) or all that a webhook missed (recover)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Row as TableRow
 
 from daemon.domain.model import Origin
 from daemon.store.bulk import Row
@@ -56,9 +58,7 @@ def _recover_page(connection: Connection, command: Recover, sequences: Sequences
     of_team = fan_outs.c.team_id == command.webhook.team_id
     first_to_come = connection.execute(select(func.min(fan_outs.c.first_seq)).where(of_team)).scalar()
     looked_at = connection.execute(_look_at(command, first_to_come)).all()
-    missed = [
-        event for event in looked_at if event.missed and (event.expires_at is None or event.expires_at > command.now)
-    ]
+    missed = [event for event in looked_at if event.missed and _is_wanted(event, command)]
     seqs = sequences.take_deliveries(connection, len(missed))
     origins = _last_deliveries(connection, command.webhook.id, [event.id for event in missed])
     rows, later, expiring = [], list[Row](), list[Row]()
@@ -84,6 +84,11 @@ def _recover_page(connection: Connection, command: Recover, sequences: Sequences
         put_aside(connection, aside)
     due_at = min((*(at for _, _, at, _ in later), *(at for _, _, at in expiring)), default=None)
     return RecoveredPage(len(rows), looked_at[-1].seq if len(looked_at) == command.limit else None, due_at=due_at)
+
+
+def _is_wanted(event: TableRow[Any], command: Recover) -> bool:
+    is_taken = command.taken is None or event.id in command.taken
+    return is_taken and (event.expires_at is None or event.expires_at > command.now)
 
 
 def _last_deliveries(connection: Connection, webhook_id: str, event_ids: Sequence[str]) -> dict[str, str]:
