@@ -38,11 +38,12 @@ from daemon.store.reads import (
     event_reads,
     expiry_reads,
     gauge_reads,
+    missed_reads,
     search_reads,
     statistics_reads,
     time_blocks,
 )
-from daemon.store.reads.time_blocks import TIMES, next_time_block
+from daemon.store.reads.time_blocks import TIMES, SeqRange, next_time_block
 from daemon.store.sqlite.database import Database, open_database
 from daemon.store.writes.batch import apply_one
 from tests.store.filling import (
@@ -350,6 +351,7 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "pending_work": [lambda c: actor_reads.pending_work(c, OTHER, 128)],
     "pending_work_one_by_one": [lambda c: actor_reads.pending_work_one_by_one(c, [(OTHER, 128)])],
     "events_since": [lambda c: actor_reads.events_since(c, NOW), lambda c: actor_reads.events_since(c, 0)],
+    "missed_events": [lambda c: missed_reads.missed_events(c, a_webhook(3), 0, SeqRange(0, None), 250)],
     "attempt": [lambda c: actor_reads.attempt(c, 1, 1)],
     "event_body": [lambda c: actor_reads.event_body(c, "evt_1")],
     "waiting_operational_events": [actor_reads.waiting_operational_events],
@@ -403,6 +405,7 @@ def every_query() -> set[str]:
         gauge_reads,
         search_reads,
         statistics_reads,
+        missed_reads,
         time_blocks,
     )
     return {

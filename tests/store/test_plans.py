@@ -48,11 +48,13 @@ from daemon.store.reads import (
     event_reads,
     expiry_reads,
     gauge_reads,
+    missed_reads,
     search_reads,
     statistics_reads,
     time_blocks,
 )
 from daemon.store.reads.event_reads import EventFilter
+from daemon.store.reads.time_blocks import SeqRange
 from daemon.store.sqlite.database import Database
 from daemon.store.upkeep_commands import (
     PruneIdempotencyKeys,
@@ -366,6 +368,10 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "last_attempts": (
         lambda c: delivery_reads.last_attempts(c, listed(50)),
         "attempts USING PRIMARY KEY (delivery_seq=? AND number=?)",
+    ),
+    "missed_events": (
+        lambda c: missed_reads.missed_events(c, a_webhook(), NOW, SeqRange(0, None), 250),
+        "ix_events_team (team_id=? AND seq>?)",
     ),
     "events_since": (lambda c: actor_reads.events_since(c, NOW), "time_blocks USING PRIMARY KEY (table_name=?)"),
     "next_time_block": (
