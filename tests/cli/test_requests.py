@@ -244,24 +244,6 @@ CASES = [
         "standard",
     ),
     (
-        "webhooks update wh_1 --filter data.amount",
-        ("PATCH", "/v1/webhooks/wh_1", {"filter": "data.amount"}),
-        {**WEBHOOK, "filter": "data.amount", "filterFailures": {"count": 3, "lastAt": "x", "lastError": "why"}},
-        "3 times: why",
-    ),
-    (
-        "webhooks filter-test data.amount --type a.b",
-        ("POST", "/v1/webhooks/filter/test", {"filter": "data.amount", "eventType": "a.b"}),
-        {"matched": False, "error": None, "steps": 3},
-        "matched",
-    ),
-    (
-        "webhooks filter-test data.amount --event-id evt_1",
-        ("POST", "/v1/webhooks/filter/test", {"filter": "data.amount", "eventId": "evt_1"}),
-        {"matched": False, "error": "too much", "steps": 3},
-        "too much",
-    ),
-    (
         "webhooks update wh_1 --while-retrying step_aside",
         ("PATCH", "/v1/webhooks/wh_1", {"whileRetrying": "step_aside"}),
         {**WEBHOOK, "whileRetrying": "step_aside"},
@@ -613,6 +595,15 @@ def test_secret_options_that_exclude_each_other_send_nothing(run: Any, api: Any,
     assert ended.code == 2
     assert run("webhooks", "update", "wh_1", "--no-secret", "--generate-secret").code == 2
     assert api.asked == []
+
+
+def test_the_request_of_the_last_attempt_is_shown_as_it_was_sent(run: Any, api: Any) -> None:
+    request = {"line": "POST /in HTTP/1.1", "headers": [["Authorization", "•••"]], "isCertain": False}
+    shown = {**DELIVERY, "attempts": [{**ATTEMPT, "request": request}], "queuedAgainAs": []}
+    api.answers = [(200, json.dumps(shown))]
+    out = run("deliveries", "show", "dlv_1").out
+    assert "request of the last attempt, as it would be now" in out
+    assert "Authorization: •••" in out
 
 
 def test_a_receivers_answer_cannot_steer_the_terminal(run: Any, api: Any) -> None:
