@@ -18,7 +18,7 @@ _OTHER_NAMES: Mapping[str, Sequence[str]] = MappingProxyType(
         "next_cursor": ("cursor",),
         "resumes_at": ("for_time", "until"),
         "expires_in_minutes": ("minutes",),
-        "filter": ("all_of_them",),
+        "filter": ("all_of_them", "condition"),
         "timeout_s": ("timeout", "reset"),
         "retry_schedule": ("retries",),
         "password": ("proxy_password_file",),

@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from daemon.cli.declared import option
+from daemon.cli.filters import filter_lines
 from daemon.cli.header_options import header_lines
 from daemon.cli.retry_options import retry_lines
 from daemon.cli.way_out_options import way_out_lines
@@ -24,6 +25,7 @@ class OptionName(StrEnum):
     IP_VERSION = "ipVersion"
     PROXY = "proxy"
     HEADERS = "headers"
+    FILTER = "filter"
 
 
 Timeout = Annotated[
@@ -54,4 +56,4 @@ def option_lines(webhook: dict[str, Any]) -> list[tuple[str, Any]]:
         ("public key", webhook.get("publicKey")),
     ]
     chosen = [(name, value) for name, value in lines if value is not None]
-    return chosen + retry_lines(webhook) + way_out_lines(webhook) + header_lines(webhook)
+    return chosen + retry_lines(webhook) + way_out_lines(webhook) + header_lines(webhook) + filter_lines(webhook)

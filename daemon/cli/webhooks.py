@@ -6,6 +6,7 @@ from typing import Annotated
 import click
 
 from daemon.cli.declared import group_of, option
+from daemon.cli.filters import Filter, filter_test
 from daemon.cli.header_options import HeaderOptions
 from daemon.cli.options import (
     AllPages,
@@ -44,6 +45,7 @@ def build_webhooks() -> click.Group:
         "public-key": public_key,
         "delete": delete,
         "test": send_test,
+        "filter-test": filter_test,
         "recover": recover,
     }
     return group_of("webhooks", commands, help="Register, change, pause, test and recover webhooks.")
@@ -69,6 +71,7 @@ def create(
     ] = None,
     timeout: Timeout = None,
     signature_scheme: Scheme = None,
+    condition: Filter = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
@@ -89,6 +92,7 @@ def create(
         own = {
             "timeoutS": timeout,
             "signatureScheme": signature_scheme,
+            "filter": condition,
             **retries.fields,
             **way_out.fields,
             **headers.fields,
@@ -143,6 +147,7 @@ def update(
     no_secret: Annotated[bool, option("--no-secret", help="Remove the secret: deliveries go unsigned.")] = False,
     timeout: Timeout = None,
     signature_scheme: Scheme = None,
+    condition: Filter = None,
     reset: Reset = None,
     as_json: AsJson = False,
     *,
@@ -159,6 +164,7 @@ def update(
     options = {
         "timeoutS": timeout,
         "signatureScheme": signature_scheme,
+        "filter": condition,
         **retries.fields,
         **way_out.fields,
         **headers.fields,

@@ -150,6 +150,22 @@ def test_removing_a_secret_asks_first(acme: ConsoleTeam, page: Page) -> None:
     assert acme.api.get(f"/v1/webhooks/{webhook}")["hasSecret"] is False
 
 
+def test_a_filter_is_tried_beside_the_form_and_then_kept(acme: ConsoleTeam, page: Page) -> None:
+    webhook = acme.webhook("http://127.0.0.1:9/hook")
+    page.goto(f"/console/teams/{acme.id}/webhooks/{webhook}/edit")
+    page.get_by_text("More options").click()
+    page.get_by_label("Filter optional").fill("event = 'a.b'")
+    page.get_by_label("Try the filter on").fill(MESSAGE_RECEIVED)
+    page.get_by_role("button", name="Try it").click()
+    expect(page.locator("#filter-mistake")).to_contain_text("column 7")
+    page.get_by_label("Filter optional").fill(f"event == '{MESSAGE_RECEIVED}'")
+    page.get_by_role("button", name="Try it").click()
+    expect(page.locator("#tryOn-says")).to_have_text("It matches: the webhook would get it.")
+    assert acme.api.get(f"/v1/webhooks/{webhook}")["filter"] is None
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_text(f"event == '{MESSAGE_RECEIVED}'")).to_be_visible()
+
+
 def test_a_webhook_is_deleted_after_it_was_asked_for_again(acme: ConsoleTeam, page: Page) -> None:
     webhook = acme.webhook("http://127.0.0.1:9/hook")
     page.goto(f"/console/teams/{acme.id}/webhooks/{webhook}")

@@ -244,6 +244,24 @@ CASES = [
         "standard",
     ),
     (
+        "webhooks update wh_1 --filter data.amount",
+        ("PATCH", "/v1/webhooks/wh_1", {"filter": "data.amount"}),
+        {**WEBHOOK, "filter": "data.amount", "filterFailures": {"count": 3, "lastAt": "x", "lastError": "why"}},
+        "3 times: why",
+    ),
+    (
+        "webhooks filter-test data.amount --type a.b",
+        ("POST", "/v1/webhooks/filter/test", {"filter": "data.amount", "eventType": "a.b"}),
+        {"matched": False, "error": None, "steps": 3},
+        "matched",
+    ),
+    (
+        "webhooks filter-test data.amount --event-id evt_1",
+        ("POST", "/v1/webhooks/filter/test", {"filter": "data.amount", "eventId": "evt_1"}),
+        {"matched": False, "error": "too much", "steps": 3},
+        "too much",
+    ),
+    (
         "webhooks update wh_1 --while-retrying step_aside",
         ("PATCH", "/v1/webhooks/wh_1", {"whileRetrying": "step_aside"}),
         {**WEBHOOK, "whileRetrying": "step_aside"},

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from quart import Response
 
+from api.console.pages.filter_trial import FilterTrial, tried_filter
 from api.console.pages.headers_form import typed_headers
 from api.console.pages.retry_options_form import shown_schedule
 from api.console.pages.webhook_form import WebhookForm, form_of, mistakes_in, read_webhook_form
@@ -32,6 +33,8 @@ async def create(request: PageRequest) -> Response:
     if request.form.has("generate"):
         made = replace(typed, secret=signing.generate_secret())
         return await _show(request, made, mistakes={}, webhook=None)
+    if request.form.has("try"):
+        return await _show_tried(request, typed, webhook=None)
     if mistakes := await mistakes_in(request, request.team_id, typed):
         return await _show(request, typed, mistakes=mistakes, webhook=None)
     given = {"teamId": request.team_id, "name": typed.name, "url": typed.url, "events": list(typed.events)}
@@ -53,6 +56,8 @@ async def edit(request: PageRequest, webhook_id: str) -> Response:
     """Change name, URL, events and options, or show the mistakes."""
     webhook = await find(request, webhook_id)
     typed = replace(read_webhook_form(request.form), about=webhook.about, body_format=webhook.body_format)
+    if request.form.has("try"):
+        return await _show_tried(request, typed, webhook=webhook)
     if mistakes := await mistakes_in(request, webhook.team_id, typed, edited=webhook):
         return await _show(request, typed, mistakes=mistakes, webhook=webhook)
     given = {"name": typed.name, "url": typed.url, "events": list(typed.events), **typed.options}
@@ -60,8 +65,18 @@ async def edit(request: PageRequest, webhook_id: str) -> Response:
     return request.done(request.path("webhooks", webhook_id), "webhook-saved")
 
 
+async def _show_tried(request: PageRequest, typed: WebhookForm, webhook: Webhook | None) -> Response:
+    trial = await tried_filter(request)
+    return await _show(request, typed, mistakes=trial.mistakes, webhook=webhook, trial=trial)
+
+
 async def _show(
-    request: PageRequest, typed: WebhookForm, mistakes: dict[str, str], webhook: Webhook | None
+    request: PageRequest,
+    typed: WebhookForm,
+    *,
+    mistakes: dict[str, str],
+    webhook: Webhook | None,
+    trial: FilterTrial | None = None,
 ) -> Response:
     status = HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK
     return await request.page(
@@ -70,11 +85,12 @@ async def _show(
         typed=typed,
         mistakes=mistakes,
         webhook=webhook,
+        trial=trial or FilterTrial(),
         operators_team=OPERATORS_TEAM,
         shown_number=shown_number,
         schemes=SCHEMES,
         shown_schedule=shown_schedule,
         typed_headers=typed_headers,
-        more_open=any(is_chosen(name, value) for name, value in typed.options.items()),
+        more_open=trial is not None or any(is_chosen(name, value) for name, value in typed.options.items()),
         event_types=list(request.handles.types_about(typed.about).values()),
     )

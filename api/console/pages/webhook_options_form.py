@@ -11,6 +11,7 @@ from api.routes.webhook_options import shown_options
 from daemon.domain.model import Webhook
 from daemon.domain.signature_schemes import SignatureScheme
 from daemon.domain.webhook_options import DEFAULT_OPTIONS
+from daemon.handles import Handles
 
 _DEFAULTS = shown_options(DEFAULT_OPTIONS).model_dump(by_alias=True)
 # What is said where the API's own words are for programs.
@@ -28,7 +29,8 @@ def read_options(form: Form) -> Mapping[str, Any]:
     numbers = ("timeoutS", "maxPerSecond")
     typed = {name: _number(form.text(name)) for name in numbers if form.has(name)}
     scheme = {"signatureScheme": form.text("signatureScheme")} if form.has("signatureScheme") else {}
-    return {**typed, **scheme, **read_retries(form), **read_way_out(form), **read_headers(form)}
+    condition = {"filter": form.text("filter") or None} if form.has("filter") else {}
+    return {**typed, **scheme, **condition, **read_retries(form), **read_way_out(form), **read_headers(form)}
 
 
 def options_of(webhook: Webhook) -> Mapping[str, Any]:
@@ -47,7 +49,18 @@ def option_facts(webhook: Webhook) -> list[tuple[str, str]]:
     facts = [] if timeout_s is None else [("Timeout", f"{timeout_s:g} seconds")]
     if scheme is not SignatureScheme.HMAC:
         facts.append(("Signature", SCHEMES[scheme]))
+    if webhook.options.filter is not None:
+        facts.append(("Filter", webhook.options.filter))
     return facts + retry_facts(webhook.options) + way_out_facts(webhook.options) + header_facts(webhook.options)
+
+
+def failure_facts(handles: Handles, webhook: Webhook) -> list[tuple[str, str]]:
+    """Return what the webhook's page says of its filter if that failed on this node."""
+    failures = handles.filter_failures(webhook.id, webhook.options.filter)
+    if failures is None:
+        return []
+    times = "once" if failures.count == 1 else f"{failures.count:,} times"
+    return [("Filter failed", f"{times}, and took nothing: {failures.last_error}.")]
 
 
 def shown_number(value: Any) -> str:

@@ -10,7 +10,7 @@ from api.console.pages.deliveries_page import delivery_list, delivery_rows
 from api.console.pages.delivery_filter import read_filter
 from api.console.pages.examples import example_payload
 from api.console.pages.live import Parts, live
-from api.console.pages.webhook_options_form import option_facts
+from api.console.pages.webhook_options_form import failure_facts, option_facts
 from api.console.pages.webhook_pictures import RANGES, range_of, read_pictures
 from api.console.pages.webhook_state import state_of
 from api.console.rendering.verification import verification_code
@@ -62,7 +62,7 @@ async def show_webhook(
         verification=verification_code(with_public_key=webhook.options.signature_scheme is SignatureScheme.ED25519),
         **_keys(request, webhook),
         wildcard=WILDCARD,
-        options=option_facts(webhook),
+        options=[*option_facts(webhook), *failure_facts(request.handles, webhook)],
         mistakes={"event": "", "since": "", "resumesAt": "", **mistakes},
         typed={name: request.form.text(name) for name in ("since", "event", "resumesAt")},
     )
