@@ -268,6 +268,12 @@ CASES = [
         "step_aside",
     ),
     (
+        "webhooks update wh_1 --concurrency 8",
+        ("PATCH", "/v1/webhooks/wh_1", {"concurrency": 8}),
+        {**WEBHOOK, "concurrency": 8},
+        "deliveries at once",
+    ),
+    (
         "webhooks update wh_1 --ip-version 6 --proxy socks5://u@proxy.example.com:1080",
         ("PATCH", "/v1/webhooks/wh_1", {"ipVersion": "6", "proxy": {"url": "socks5://u@proxy.example.com:1080"}}),
         {**WEBHOOK, "ipVersion": "6", "proxy": {"url": "socks5://u@proxy.example.com:1080", "hasPassword": True}},
