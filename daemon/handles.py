@@ -72,7 +72,7 @@ class ReadSentRequest(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleHandles:
-    """For the console: its sessions, signed with `session_key`, its live pages, and what an attempt has sent.
+    """For the console: its sessions, signed with `session_key`, and its live pages.
 
     `shown_once_key` seals the secrets that a browser carries to the page that shows them.
     """
@@ -81,7 +81,6 @@ class ConsoleHandles:
     shown_once_key: bytes = field(repr=False)
     sign_outs: SignOuts
     changes: ChangeFeed
-    sent_request: ReadSentRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +122,7 @@ class Handles:
     health: HealthHandles
     system: SystemHandles
     console: ConsoleHandles
+    sent_request: ReadSentRequest
 
     @property
     def every_type(self) -> Catalogue:

@@ -206,7 +206,7 @@ async def assemble(
     upkeep: dict[ActorKind, _Run] = {
         ActorKind.NOTIFIER: notifier.run,
         ActorKind.SUBMITTER: partial(submitter.run, router.submit),
-        ActorKind.CANCELLER: canceller.run,
+        ActorKind.CANCELLER: partial(canceller.run, owners.wake),
         **_maintenance(
             live, database, store=store, clock=clock, telemetry=telemetry, seams=seams, has_others=node is not None
         ),

@@ -7,6 +7,7 @@ from functools import partial
 from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.interruptible_wait import Pause
+from daemon.actors.mutex import Mutex
 from daemon.actors.supervisor import Budget
 from daemon.config.reload import LiveSettings
 from daemon.config.settings import DeliverySettings
@@ -178,7 +179,7 @@ class DeliveryBuilder:
             on_cancellations_left=canceller.wake,
         )
 
-    def _sender_factory(self) -> Callable[[Webhook, Pause], Sender]:
+    def _sender_factory(self) -> Callable[[Webhook, Pause, Mutex], Sender]:
         warn, permit = partial(_warn_of_waiting_attempts, self._telemetry.log), self._seams.permit
         slots, of_live = AttemptSlots(self._seams.attempts_at_once, warn), AttemptSlots(UNLIMITED, warn)
         bind_attempt_gauges(self._telemetry.metrics, slots)
@@ -194,9 +195,9 @@ class DeliveryBuilder:
             permit=permit,
         )
 
-        def make(webhook: Webhook, pause: Pause) -> Sender:
+        def make(webhook: Webhook, pause: Pause, line: Mutex) -> Sender:
             if not webhook.live:
-                return make_sender(pause, slots=slots, make_transport=self._seams.make_transport)
+                return make_sender(pause, slots=slots, make_transport=self._seams.make_transport, line=line)
             transport = partial(LiveTransport, webhook.id, self._listeners, lambda: permit.valid)
             return make_sender(pause, slots=of_live, make_transport=transport)  # its stream's descriptor is the API's
 

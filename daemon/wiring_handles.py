@@ -59,6 +59,6 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
             shown_once_key=daemon.vault.derive("secrets shown once"),
             sign_outs=daemon.sign_outs,
             changes=telemetry.changes,
-            sent_request=partial(sent_request, vault=daemon.vault),
         ),
+        sent_request=partial(sent_request, vault=daemon.vault),
     )

@@ -24,6 +24,7 @@ from api.http.wire import (
     format_time,
 )
 from api.limits.rate_limit import tokens_for
+from api.routes.attempts import ATTEMPT_EXAMPLE, Attempt, show_attempts
 from api.routes.delivery_choice import DeliveryChoice, filter_meant
 from api.routes.delivery_waits import (
     NextAttemptReason,
@@ -93,19 +94,6 @@ class Delivery(Output):
     last_attempt: LastAttempt | None = Field(description="How its last attempt ended; null before the first one has.")
 
 
-class Attempt(Output):
-    """One POST to the webhook's URL, and what came back."""
-
-    number: int = Field(description="From 1.")
-    started_at: OutputTime = Field(description="When it began.")
-    duration_ms: int = Field(description="Milliseconds until the response arrived or the attempt failed.")
-    outcome: OutcomeKind = Field(description="What happened on the wire.")
-    status: int | None = Field(description="The HTTP status, if one arrived.")
-    error: str | None = Field(description="One sentence: why it failed.")
-    response_headers: list[list[str]] = Field(description="Pairs of name and value, bounded.")
-    response_body: str = Field(description="The first 4 KiB; what is not UTF-8 is replaced.")
-
-
 class DeliveryDetails(Delivery):
     """A delivery with all its attempts."""
 
@@ -161,7 +149,7 @@ async def get_delivery(call: Call, delivery_id: str) -> DeliveryDetails:
     return DeliveryDetails(
         **shown.model_dump(),
         next_attempt_because=await next_attempt_because(call, delivery, attempts),
-        attempts=[_show_attempt(attempt) for attempt in attempts],
+        attempts=await show_attempts(call, delivery, attempts),
         queued_again_as=[
             QueuedAgain(kind=one.origin, delivery_id=one.id)
             for one in again.get(delivery_id, ())
@@ -237,20 +225,6 @@ def _show_delivery(
     )
 
 
-def _show_attempt(attempt: model.Attempt) -> Attempt:
-    outcome = attempt.outcome
-    return Attempt(
-        number=attempt.number,
-        started_at=format_time(attempt.started_at),
-        duration_ms=outcome.duration_ms,
-        outcome=outcome.kind,
-        status=outcome.status,
-        error=outcome.error,
-        response_headers=[list(header) for header in outcome.headers],
-        response_body=outcome.body.decode(errors="replace"),
-    )
-
-
 DELIVERY_EXAMPLE = {
     "id": "dlv_01k0a3bq5u1w3y5a7d9f1h3k5n",
     "eventId": "evt_01k0a3bq5t8v2x4z6c8e0g2j4m",
@@ -276,17 +250,6 @@ DELIVERY_EXAMPLE = {
         "error": "the receiver answered 503",
     },
 }
-_ATTEMPT_EXAMPLE = {
-    "number": 1,
-    "startedAt": "2025-07-15T10:30:00.125Z",
-    "durationMs": 185,
-    "outcome": "http_error",
-    "status": 503,
-    "error": "the receiver answered 503",
-    "responseHeaders": [["content-type", "text/plain"]],
-    "responseBody": "try later",
-}
-
 ROUTES = (
     Route(
         "GET",
@@ -309,12 +272,12 @@ ROUTES = (
         get_delivery,
         tag="Deliveries",
         summary="Look at a delivery",
-        description="The delivery with every attempt and what the receiver answered.",
+        description="The delivery with every attempt, what it sent and what the receiver answered.",
         answer=DeliveryDetails,
         example={
             **DELIVERY_EXAMPLE,
             "nextAttemptBecause": "back_off",
-            "attempts": [_ATTEMPT_EXAMPLE],
+            "attempts": [ATTEMPT_EXAMPLE],
             "queuedAgainAs": [],
         },
         refusals=(Code.NOT_FOUND,),

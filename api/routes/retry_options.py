@@ -6,7 +6,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 
 from api.http.wire import Input, Output
 from daemon.domain.retries import LONGEST_DELAY_S, MOST_RETRIES, SHORTEST_DELAY_S, Jitter, NamedSchedule, WhileRetrying
-from daemon.domain.webhook_options import LEAST_PER_SECOND, MOST_PER_SECOND
+from daemon.domain.webhook_options import LEAST_PER_SECOND, MOST_AT_ONCE, MOST_PER_SECOND
 
 _SCHEDULE = (
     "When a failed attempt is made again: `standard` (after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h), "
@@ -28,6 +28,10 @@ _PACE = (
 _WHILE_RETRYING = (
     "What becomes of the order while a delivery waits for its retry: `hold` (the others wait with it), or `step_aside` "
     "(the others are delivered meanwhile, and it goes before those that are pending when it is due)."
+)
+_CONCURRENCY = (
+    "How many of its deliveries are made at once, 1 to 32. With more than one they begin in order, and may arrive and "
+    "end in any."
 )
 _EXPECTED = f"expected `short`, `standard`, or up to {MOST_RETRIES} numbers of seconds"
 
@@ -74,6 +78,9 @@ class RetryFields(Input):
     while_retrying: WhileRetrying | None = Field(
         default_factory=lambda: None, description=f"{_WHILE_RETRYING} null: `hold`.", strict=False
     )
+    concurrency: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] | None = Field(
+        default_factory=lambda: None, description=f"{_CONCURRENCY} null: 1."
+    )
 
 
 class ShownRetries(Output):
@@ -87,6 +94,7 @@ class ShownRetries(Output):
     disable_on_gone: bool = Field(description=_GONE)
     max_per_second: float | None = Field(description=_PACE)
     while_retrying: WhileRetrying = Field(description=_WHILE_RETRYING)
+    concurrency: int = Field(description=_CONCURRENCY)
 
 
 RETRIES_EXAMPLE = {
@@ -96,6 +104,7 @@ RETRIES_EXAMPLE = {
     "disableOnGone": False,
     "maxPerSecond": 5,
     "whileRetrying": "hold",
+    "concurrency": 1,
 }
 
 
@@ -108,4 +117,5 @@ def given_retries(body: RetryFields) -> dict[str, Any]:
         "disable_on_gone": bool(body.disable_on_gone),
         "max_per_second": body.max_per_second,
         "while_retrying": body.while_retrying or WhileRetrying.HOLD,
+        "concurrency": body.concurrency or 1,
     }

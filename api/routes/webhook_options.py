@@ -83,6 +83,7 @@ def shown_options(options: WebhookOptions) -> ShownOptions:
         disable_on_gone=options.disable_on_gone,
         max_per_second=options.max_per_second,
         while_retrying=options.while_retrying,
+        concurrency=options.concurrency,
         ip_version=options.ip_version,
         proxy=shown_proxy(options.proxy),
         filter=options.filter,

@@ -203,12 +203,21 @@ def _print_delivery(delivery: dict[str, Any]) -> None:
     if attempts := delivery["attempts"]:
         render("")
         render(table_of(_ATTEMPT_COLUMNS, map(_attempt_row, attempts)))
+        _print_request(attempts[-1])
         _print_answer(attempts[-1])
 
 
 def _attempt_row(attempt: dict[str, Any]) -> tuple[Any, ...]:
     took = f"{attempt['durationMs']} ms"
     return attempt["number"], attempt["startedAt"], took, attempt["outcome"], attempt["status"], attempt["error"]
+
+
+def _print_request(attempt: dict[str, Any]) -> None:
+    from daemon.cli.tables import cell, render
+
+    if request := attempt.get("request"):
+        render(f"\n[bold]request of the last attempt[/]{'' if request['isCertain'] else ', as it would be now'}")
+        render(cell("\n".join([request["line"], *(": ".join(pair) for pair in request["headers"])])))
 
 
 def _print_answer(attempt: dict[str, Any]) -> None:

@@ -57,6 +57,11 @@ class RetryOptions:
         option("--while-retrying", help="What becomes of the order while a delivery waits for its retry."),
     ] = None
 
+    concurrency: Annotated[
+        int | None,
+        option("--concurrency", metavar="NUMBER", min=1, max=32, help="How many deliveries are made at once."),
+    ] = None
+
     @property
     def fields(self) -> dict[str, Any]:
         """The same as the API takes it; None for what is left out."""
@@ -67,6 +72,7 @@ class RetryOptions:
             "disableOnGone": self.disable_on_gone,
             "maxPerSecond": self.max_per_second,
             "whileRetrying": self.while_retrying,
+            "concurrency": self.concurrency,
         }
 
 
@@ -97,4 +103,6 @@ def retry_lines(webhook: dict[str, Any]) -> list[tuple[str, Any]]:
         lines.append(("deliveries a second, at most", per_second))
     if (choice := webhook.get("whileRetrying", "hold")) != "hold":
         lines.append(("while retrying", choice))
+    if (at_once := webhook.get("concurrency", 1)) != 1:
+        lines.append(("deliveries at once", at_once))
     return lines

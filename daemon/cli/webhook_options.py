@@ -22,6 +22,7 @@ class OptionName(StrEnum):
     GONE = "disableOnGone"
     PACE = "maxPerSecond"
     WHILE_RETRYING = "whileRetrying"
+    CONCURRENCY = "concurrency"
     IP_VERSION = "ipVersion"
     PROXY = "proxy"
     HEADERS = "headers"

@@ -10,6 +10,8 @@ from collections.abc import Callable, Hashable
 
 import trio
 
+from daemon.actors.mutex import Mutex
+
 # A group may hold up to this multiple of the free slots (dynamic thresholds, as in switch buffers): one group leaves a
 # quarter of all slots free, two a seventh, and each slot that is given back goes to the waiting groups in turn.
 _SHARE = 3
@@ -33,9 +35,13 @@ class AttemptSlots:
         self._queues: OrderedDict[Hashable, OrderedDict[trio.Event, None]] = OrderedDict()
         self._idle: OrderedDict[Slot, None] = OrderedDict()
 
-    def slot(self, close_connection: Callable[[], None]) -> "Slot":
-        """Return a slot for one webhook, not taken yet; `close_connection` closes the connection that it keeps."""
-        return Slot(self, close_connection)
+    def slot(self, close_connection: Callable[[], None], line: Mutex | None = None) -> "Slot":
+        """Return a slot for one webhook, not taken yet; `close_connection` closes the connection that it keeps.
+
+        Of the slots with the same `line`, which are those of one webhook, one at a time waits for its turn: so a
+        webhook that makes many attempts at once has one place among those of its team, as any other.
+        """
+        return Slot(self, close_connection, line or Mutex())
 
     def try_take(self, slot: "Slot", group: Hashable) -> bool:
         """Take a slot if this group may have one and nobody in it is waiting."""
@@ -138,12 +144,13 @@ class AttemptSlots:
 
 
 class Slot:
-    """One webhook's slot: taken around an attempt, idle while only its connection is kept."""
+    """A slot of one webhook: taken around an attempt, idle while only its connection is kept."""
 
-    __slots__ = ("_group", "_slots", "close_connection")
+    __slots__ = ("_group", "_line", "_slots", "close_connection")
 
-    def __init__(self, slots: AttemptSlots, close_connection: Callable[[], None]) -> None:
+    def __init__(self, slots: AttemptSlots, close_connection: Callable[[], None], line: Mutex) -> None:
         self.close_connection = close_connection
+        self._line = line
         self._slots = slots
         self._group: Hashable | None = None
 
@@ -157,7 +164,8 @@ class Slot:
     async def take(self, team_id: str, failing: bool) -> None:
         """Take the slot as soon as it is this webhook's turn."""
         group = (team_id, failing)
-        await self._slots.take(self, group)
+        async with self._line:
+            await self._slots.take(self, group)
         self._group = group
 
     def give_back(self, keeps_connection: bool = False) -> None:

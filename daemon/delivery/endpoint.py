@@ -1,4 +1,4 @@
-"""The endpoint actor: one webhook, one delivery at a time, in order (architecture "How an event flows", 4).
+"""The endpoint actor: one webhook, its deliveries in order (architecture "How an event flows", 4).
 
 Theory of operation
 ~~~~~~~~~~~~~~~~~~~
@@ -9,7 +9,8 @@ the next one. It knows nothing that is not in the database, so a life may end be
 
 Three tasks share it:
 
-- the *delivering* task (this file) takes one delivery after another to its end:
+- the *delivering* task (this file, and `delivering`) takes one delivery after another to its end, one at a time, or, if
+  the webhook has it so, several in lanes of their own (`parallel`, where it is told what differs):
 
       next from the queue
         -> waits out the back-off of an earlier life -> reserves credits -> reads a large body
@@ -23,7 +24,7 @@ Three tasks share it:
 
 - the *changing* task (`webhook_changes`) makes the changes that the mailbox brings, while the others do any of this.
 
-What they share is in `EndpointState`. These hold:
+What they share is in `EndpointState`, with the lane of the current delivery. These hold:
 
 1. Only the holder of `transition` changes `webhook` or sets `in_flight` to True, and it keeps holding it until the
    store has answered. So an attempt begins before a change is committed or after it, never during it; and the
@@ -60,31 +61,31 @@ A crash is the same: what this life had not committed has not happened, but for 
 `MOST_OPEN` POSTs that are then made twice.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
 import trio
-from msgspec import structs
 
 from daemon.actors.interruptible_wait import Pause
+from daemon.actors.mutex import Mutex
 from daemon.delivery.credit_gate import FREE_OF_CHARGE, Gate
-from daemon.delivery.endpoint_state import EndpointState
+from daemon.delivery.delivering import Delivering
+from daemon.delivery.endpoint_state import EndpointState, Lane
 from daemon.delivery.mailbox import Mailbox
-from daemon.delivery.open_outcomes import OPEN_S, OpenOutcomes
-from daemon.delivery.outcome_recorder import OutcomeRecorder, Recording
+from daemon.delivery.open_outcomes import OpenOutcomes
+from daemon.delivery.outcome_recorder import OutcomeRecorder
 from daemon.delivery.pace import Pace, Paces
+from daemon.delivery.parallel import Parallel, Turns
 from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.sender import Sender
 from daemon.delivery.waiting_aside import BackOffs
 from daemon.delivery.webhook_changes import WebhookChanges
 from daemon.delivery.work_queue import WorkQueue
 from daemon.domain.clock import Clock
-from daemon.domain.lifecycle import Verdict, cancel_reason_of, failures_disable, is_plain_success, judge
-from daemon.domain.model import Attempt, DeliveryStatus, Webhook, Work
-from daemon.domain.policy import Policy, policy_of
+from daemon.domain.model import Webhook, Work
+from daemon.domain.policy import Policy
 from daemon.store.reads import actor_reads
 from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
@@ -103,23 +104,21 @@ class Endpoint:
     """One life of one webhook's actor, from the webhook's row and its first page of work as they were at the start."""
 
     __slots__ = (
-        "_back_offs",
         "_changes",
-        "_clock",
+        "_delivering",
         "_gate",
-        "_holds_reservation",
+        "_lane",
         "_log",
         "_look",
         "_mailbox",
-        "_pace",
+        "_parallel",
         "_pause",
         "_queue",
         "_read_pages",
         "_reader",
-        "_recorder",
         "_schedule",
-        "_sender",
         "_state",
+        "_turns",
     )
 
     def __init__(
@@ -140,7 +139,7 @@ class Endpoint:
         recorder: OutcomeRecorder,
         read_pending: actor_reads.ReadPending,
         look: actor_reads.Look = actor_reads.webhook_and_work,
-        make_sender: Callable[[Webhook, Pause], Sender],
+        make_sender: Callable[[Webhook, Pause, Mutex], Sender],
         make_changes: Callable[[EndpointState, Mailbox, WorkQueue], WebhookChanges],
     ) -> None:
         self._mailbox = mailbox
@@ -148,30 +147,44 @@ class Endpoint:
         self._reader = store.reader
         self._read_pages = read_pending
         self._look = look
-        self._clock = clock
         self._log = log
         self._schedule = schedule
-        self._back_offs = back_offs
         self._gate = FREE_OF_CHARGE if webhook.is_free else gate
-        self._recorder = recorder
-        self._state = EndpointState(webhook, pause, OpenOutcomes(store.writer.hurry), now_ms=clock.now_ms)
-        self._pace = Pace(self._state, paces)
-        self._holds_reservation = False
+        make_one = partial(make_sender, webhook, pause, Mutex())
+        self._lane = Lane(pause, make_one())
+        outcomes = OpenOutcomes(store.writer.hurry)
+        self._state = EndpointState(webhook, pause, outcomes, now_ms=clock.now_ms, lanes=[self._lane])
         self._queue = WorkQueue(mailbox, self._read_pending, page_limit, page=page)
-        self._sender = make_sender(webhook, pause)
         self._changes = make_changes(self._state, mailbox, self._queue)
+        self._delivering = Delivering(
+            state=self._state,
+            queue=self._queue,
+            changes=self._changes,
+            reader=store.reader,
+            clock=clock,
+            log=log,
+            settings=schedule.policy,
+            back_offs=back_offs,
+            gate=self._gate,
+            pace=Pace(self._state, paces),
+            recorder=recorder,
+        )
+        self._turns = Turns(self._state, self._lane.sender, make_one)
+        self._parallel = Parallel(
+            self._state, mailbox, self._queue.next, delivering=self._delivering, turns=self._turns
+        )
 
     async def run(self, retire: Callable[[], None]) -> None:
         """Deliver what is pending and what comes, until idle for long enough or the pause is closed.
 
         Before an idle actor ends it calls `retire`, with nothing in its mailbox and no await in between.
         """
-        with closing(self._sender), closing(self):
+        with closing(self._turns), closing(self):
             # Waiting changes first: a webhook that crashes at every attempt can still be edited or disabled.
             await self._changes.apply_all()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._changes.run)
-                nursery.start_soon(self._state.outcomes.run, self._finish)
+                nursery.start_soon(self._state.outcomes.run, self._delivering.finish)
                 await self._deliver(retire)
                 nursery.cancel_scope.cancel()
 
@@ -181,13 +194,17 @@ class Endpoint:
             self._gate.settle(self._state.webhook.team_id, charged=None)
 
     async def _deliver(self, retire: Callable[[], None]) -> None:
-        outcomes = self._state.outcomes
+        state, outcomes = self._state, self._state.outcomes
         while not self._pause.closed:
-            await outcomes.below_limit()
-            work = None if self._state.is_paused else await self._queue.next()
+            if state.webhook.options.concurrency > 1:
+                await self._deliver_in_parallel()
+                work = None
+            else:
+                await outcomes.below_limit()
+                work = None if state.is_paused else await self._queue.next()
             if work is not None:
                 outcomes.hurry()
-                await self._process(work)
+                await self._delivering.process(work, self._lane)
             elif not await self._idle():
                 async with self._state.transition:
                     await outcomes.all_committed()
@@ -209,11 +226,21 @@ class Endpoint:
         kept_s = min(self._schedule.idle_connection_s, self._schedule.idle_s)
         if await self._pause.wait(kept_s, until):
             return True
-        self._sender.close()
+        self._turns.close_connections()
         return await self._pause.wait(self._schedule.idle_s - kept_s, until)
 
+    async def _deliver_in_parallel(self) -> None:
+        self._lane.current = None
+        await self._parallel.deliver()
+        self._lane.sender.wait_with(self._pause)
+
     async def _read_pending(self, limit: int) -> Sequence[Work]:
+        if self._parallel.is_on:
+            return await self._parallel.read(limit, self._read)
         await self._state.outcomes.all_committed()  # else they are pending, and would be sent again
+        return await self._read(limit)
+
+    async def _read(self, limit: int) -> Sequence[Work]:
         if self._state.reads_anew:
             self._state.reads_anew = False
             return await self._first_page(limit)
@@ -224,126 +251,3 @@ class Endpoint:
         read = partial(self._reader.fetch_together, self._look, self._state.webhook.id, limit)
         _, page = await retry_until_available(read, self._log.log)
         return page
-
-    @property
-    def _policy(self) -> Policy:
-        return policy_of(self._schedule.policy, self._state.webhook.options)
-
-    # -- one delivery, from top to bottom
-
-    async def _process(self, work: Work) -> None:
-        """Bring one delivery to its end; leave it pending when told to stop."""
-        state = self._state
-        if cancel_reason_of(state.webhook):
-            await self._changes.cancel_pending()
-            return
-        state.current = work
-        if state.is_expired(work):
-            await self._changes.cancel_expired(work)
-            return
-        if work.next_attempt_at is not None:
-            await self._back_offs.wait_out(work, state, policy=self._policy)
-        if not (state.is_due(work) and await self._reserve_credits(work)):
-            return
-        charged, self._holds_reservation = None, True
-        try:
-            charged = await self._attempt_until_over(work)
-        finally:
-            if self._holds_reservation:
-                self._gate.settle(state.webhook.team_id, charged=charged)
-
-    async def _reserve_credits(self, work: Work) -> bool:
-        """Wait until the team can pay; False if the delivery was cancelled, or the daemon stops, meanwhile."""
-        gate, webhook = self._gate, self._state.webhook
-        if not gate.enforced:
-            return True
-        on_wait = partial(self._log.waiting_for_credits, webhook, work)
-        if not await self._pause.wait(math.inf, partial(gate.reserve, webhook.team_id, on_wait)):
-            return False
-        if self._state.is_due(work):
-            return True
-        gate.settle(webhook.team_id, charged=False)
-        return False
-
-    async def _attempt_until_over(self, work: Work) -> bool:
-        """Make attempt after attempt while the delivery is due; return whether it succeeded."""
-        with_body = await self._with_body(work)
-        number = work.attempts_made + 1
-        while await self._begin(work, number):
-            verdict, ended_at = await self._attempt(with_body, number)
-            number += verdict.counted
-            if verdict.retry_in_s is None or verdict.steps_aside:
-                return verdict.status is DeliveryStatus.SUCCEEDED
-            await self._pause.wait(ended_at + verdict.retry_in_s - trio.current_time())
-        return False
-
-    async def _with_body(self, work: Work) -> Work:
-        if work.body is not None:
-            return work
-        read = partial(self._reader.fetch_together, actor_reads.event_body, work.event_id)
-        return structs.replace(work, body=await retry_until_available(read, self._log.log))
-
-    async def _begin(self, work: Work, number: int) -> bool:
-        """Wait for the attempt's turn, and put the delivery in flight if it is still due."""
-        if self._state.webhook.options.max_per_second is None:
-            return await self._take_off(work, number)
-        async with self._pace.turn:
-            return await self._pace.allows(work) and await self._take_off(work, number)
-
-    async def _take_off(self, work: Work, number: int) -> bool:
-        state, webhook = self._state, self._state.webhook
-        failing = number > 1 or webhook.consecutive_failures > 0
-        if not (state.is_due(work) and await self._sender.acquire(webhook, failing=failing)):
-            return False
-        try:
-            async with state.transition:  # a change in progress may be about to cancel it
-                state.in_flight = state.is_due(work)
-        finally:
-            if not state.in_flight:
-                self._sender.release()
-        if webhook.options.max_per_second is not None:
-            self._pace.begun()
-        return state.in_flight
-
-    async def _attempt(self, work: Work, number: int) -> tuple[Verdict, float]:
-        """Make one attempt and commit what follows. Return the verdict, and when the attempt ended (Trio's clock)."""
-        state = self._state
-        try:
-            attempt = await self._sender.send(state.webhook, work, number)
-            ended_at = trio.current_time()
-            async with state.transition:
-                return await self._settle(work, attempt), ended_at
-        finally:
-            state.in_flight = False
-
-    async def _settle(self, work: Work, attempt: Attempt) -> Verdict:
-        """Decide what follows from an attempt and commit it; a plain success may be on its way still."""
-        webhook, outcomes = self._state.webhook, self._state.outcomes
-        verdict = judge(
-            self._policy,
-            attempt.number,
-            outcome=attempt.outcome,
-            consecutive_failures=webhook.consecutive_failures,
-            cancelled=cancel_reason_of(webhook),
-            disables=failures_disable(webhook),
-            chance=self._clock.chance(),
-            ended_at=attempt.started_at + attempt.outcome.duration_ms,
-            expires_at=work.expires_at,
-        )
-        if not verdict.counted:
-            self._log.interrupted(webhook, work, attempt)
-            return verdict
-        if is_plain_success(webhook, verdict):
-            outcomes.add(self._recorder.begin(webhook, work, attempt=attempt, verdict=verdict, within_s=OPEN_S))
-            self._holds_reservation = False
-            return verdict
-        await outcomes.all_committed()
-        if verdict.disable:
-            self._queue.clear()
-        self._state.webhook = await self._recorder.record(webhook, work, attempt=attempt, verdict=verdict)
-        return verdict
-
-    async def _finish(self, recording: Recording) -> None:
-        """Bring a plain success to its end, after what was open before it."""
-        await self._recorder.finish(recording)
-        self._gate.settle(recording.webhook.team_id, charged=True)

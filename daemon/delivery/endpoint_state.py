@@ -7,26 +7,44 @@ import trio
 from daemon.actors.interruptible_wait import Pause
 from daemon.actors.mutex import Mutex
 from daemon.delivery.open_outcomes import OpenOutcomes
+from daemon.delivery.sender import Sender
 from daemon.domain.clock import NowMs
 from daemon.domain.model import Webhook, Work
 
 
 @dataclass(slots=True, eq=False)
-class EndpointState:
-    """The webhook as last committed, and the current delivery.
+class Lane:
+    """Where one delivery at a time is brought to its end, with its own waits.
 
     `current` is the delivery that was taken last, None once it was cancelled. `in_flight` says that an attempt of it
-    has begun that has no outcome yet, or one that is not committed; but a plain success is one of `outcomes` then.
-    `webhook` changes, an attempt begins, and an outcome is opened, under `transition` only. `reads_anew` says that the
-    webhook was paused since pages were read last: the next one is read as a new life reads its first.
+    has begun that has no outcome yet, or one that is not committed; but a plain success is an open outcome then.
+    """
+
+    pause: Pause
+    sender: Sender
+    current: Work | None = None
+    in_flight: bool = False
+    holds_reservation: bool = False
+
+    async def back_off(self, seconds: float) -> None:
+        """Wait for the time of the current delivery's next attempt."""
+        await self.pause.wait(seconds)
+
+
+@dataclass(slots=True, eq=False)
+class EndpointState:
+    """The webhook as last committed, and what is under way.
+
+    There is one lane, and there are more while several deliveries are made at once. `webhook` changes, an attempt
+    begins, and an outcome is opened, under `transition` only. `reads_anew` says that the webhook was paused since pages
+    were read last: the next one is read as a new life reads its first.
     """
 
     webhook: Webhook
     pause: Pause
     outcomes: OpenOutcomes
     now_ms: NowMs
-    current: Work | None = None
-    in_flight: bool = False
+    lanes: list[Lane] = field(default_factory=list)
     transition: Mutex = field(default_factory=Mutex)
     reads_anew: bool = False
     _resumed: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
@@ -37,24 +55,25 @@ class EndpointState:
         return self.webhook.paused_at is not None
 
     @property
-    def in_flight_seq(self) -> int | None:
-        """The place of the delivery in flight, if there is one."""
-        return self.current.seq if self.current and self.in_flight else None
+    def in_flight_seqs(self) -> tuple[int, ...]:
+        """The places of the deliveries in flight."""
+        return tuple(lane.current.seq for lane in self.lanes if lane.current and lane.in_flight)
 
-    def is_due(self, work: Work) -> bool:
+    def is_due(self, work: Work, lane: Lane) -> bool:
         """Whether this delivery may proceed: not cancelled, expired or held by a pause, and no stop was requested."""
-        is_held = self.is_paused or self.pause.closed or self.is_expired(work)
-        return self.current is work and not is_held
+        is_held = self.is_paused or lane.pause.closed or self.is_expired(work)
+        return lane.current is work and not is_held
 
     def is_expired(self, work: Work) -> bool:
         """Whether this delivery is not to be made any more."""
         return work.expires_at is not None and work.expires_at <= self.now_ms()
 
     def drop_waiting(self) -> None:
-        """Drop a delivery that waits, since it was cancelled or its webhook paused; one in flight may finish."""
-        if not self.in_flight:
-            self.current = None
-            self.pause.end()
+        """Drop what waits, since it was cancelled or the webhook paused; what is in flight may finish."""
+        for lane in self.lanes:
+            if not lane.in_flight:
+                lane.current = None
+                lane.pause.end()
 
     def tell_resumed(self) -> None:
         """Wake whoever waits for the end of the webhook's pause, if it is over."""

@@ -1,7 +1,7 @@
 """The successes of one webhook that are on their way to disk (architecture "One busy webhook")."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import trio
 
@@ -31,6 +31,11 @@ class OpenOutcomes:
     def __len__(self) -> int:
         return len(self._open)
 
+    @property
+    def recordings(self) -> Iterable[Recording]:
+        """Those that are open, the oldest first."""
+        return self._open
+
     def add(self, recording: Recording) -> None:
         """Take over what was begun to be recorded, just now."""
         recording.reply.wake(self._answered)
@@ -55,6 +60,12 @@ class OpenOutcomes:
         """Wait until one more may be open."""
         while len(self._open) >= MOST_OPEN:
             await self._ended.park()
+
+    async def soon_below_limit(self) -> None:
+        """Have so many committed that one more may be open."""
+        if len(self._open) >= MOST_OPEN:
+            self.hurry()
+            await self.below_limit()
 
     async def all_committed(self) -> None:
         """Wait until none is open."""

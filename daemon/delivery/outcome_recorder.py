@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from daemon.actors.reply import Reply
 from daemon.delivery.reporting import DeliveryLog
 from daemon.domain.clock import Clock
@@ -59,18 +61,33 @@ class OutcomeRecorder:
         self._exhausted_below = exhausted_below
         self._on_cancellations_left = on_cancellations_left
 
-    async def record(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict) -> Webhook:
-        """Commit an attempt with all that follows from it, then report it; return the updated webhook."""
-        return await self.finish(self.begin(webhook, work, attempt=attempt, verdict=verdict))
+    async def record(
+        self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict, others_in_flight: tuple[int, ...]
+    ) -> Webhook:
+        """Commit an attempt with all that follows from it, then report it; return the updated webhook.
+
+        If the webhook is disabled, these others, by their `seq`, are not cancelled.
+        """
+        recording = self.begin(webhook, work, attempt=attempt, verdict=verdict, others_in_flight=others_in_flight)
+        return await self.finish(recording)
 
     def begin(
-        self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict, within_s: float = 0
+        self,
+        webhook: Webhook,
+        work: Work,
+        *,
+        attempt: Attempt,
+        verdict: Verdict,
+        within_s: float = 0,
+        others_in_flight: tuple[int, ...] = (),
     ) -> Recording:
         """Send an attempt, with all that follows from it, on its way to disk; what is begun first is there first.
 
         It may wait for `within_s` seconds for a commit that it can share.
         """
         command = self._command(webhook, work, attempt=attempt, verdict=verdict, now=self._clock.now_ms())
+        if others_in_flight:
+            command = structs.replace(command, others_in_flight=others_in_flight)
         return Recording(webhook, work, command=command, reply=self._commit(command, within_s))
 
     async def finish(self, recording: Recording) -> Webhook:

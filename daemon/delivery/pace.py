@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import trio
 
 from daemon.actors.mutex import Mutex
-from daemon.delivery.endpoint_state import EndpointState
+from daemon.delivery.endpoint_state import EndpointState, Lane
 from daemon.domain.model import Work
 from daemon.domain.webhook_options import LEAST_PER_SECOND
 
@@ -67,17 +67,17 @@ class Pace:
         self._paces = paces
         self.turn = Mutex()
 
-    async def allows(self, work: Work) -> bool:
+    async def allows(self, work: Work, lane: Lane) -> bool:
         """Wait until one more attempt may begin; False if the delivery is not due any more."""
         state = self._state
-        while state.is_due(work):
+        while state.is_due(work, lane):
             webhook = state.webhook
             per_second = webhook.options.max_per_second
             left_s = 0.0 if per_second is None else self._paces.left_s(webhook.id, per_second)
             if not left_s:
                 return True
             with self._paces.one_waits():
-                await state.pause.wait(left_s)
+                await lane.pause.wait(left_s)
         return False
 
     def begun(self) -> None:

@@ -8,7 +8,8 @@ import trio
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import Attempt, CancelReason, DeliveryStatus, OutcomeKind, Webhook, Work
 from daemon.domain.trace_context import trace_id_of
-from daemon.store.commands import Cancelled, CancelledPage, Recorded
+from daemon.store.cancel_commands import CancelledPage
+from daemon.store.commands import Cancelled, Recorded
 from daemon.telemetry.telemetry import Telemetry
 
 _LINES_AT_ONCE = 100

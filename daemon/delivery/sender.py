@@ -7,6 +7,7 @@ from functools import partial
 import trio
 
 from daemon.actors.interruptible_wait import Pause
+from daemon.actors.mutex import Mutex
 from daemon.crypto.vault import Opener, Vault
 from daemon.delivery.attempt import make_attempt
 from daemon.delivery.attempt_slots import AttemptSlots
@@ -23,7 +24,8 @@ from daemon.egress.transport import Transport
 class Sender:
     """Holds a slot from `acquire` to the end of `send`; between attempts, at most a connection, which may be closed.
 
-    Its waits end with the actor's `pause`. An attempt begins only while the `permit` is valid.
+    Its waits end with its `pause`. An attempt begins only while the `permit` is valid. The senders of one webhook have
+    a `line` in common: one of them at a time waits for a slot.
     """
 
     __slots__ = (
@@ -51,6 +53,7 @@ class Sender:
         make_transport: Callable[[], Transport],
         timeout_s: float,
         permit: Permit = ALWAYS,
+        line: Mutex | None = None,
     ) -> None:
         self._pause = pause
         self._permit = permit
@@ -60,9 +63,13 @@ class Sender:
         self._options = DEFAULT_OPTIONS
         self._own_headers: Headers = ()
         self._transport = make_transport()
-        self._slot = slots.slot(self._transport.close)
+        self._slot = slots.slot(self._transport.close, line)
         self._transport.take_more_from(self._slot)
         self._timeout_s = timeout_s
+
+    def wait_with(self, pause: Pause) -> None:
+        """Have its waits end with this pause from now on."""
+        self._pause = pause
 
     async def acquire(self, webhook: Webhook, *, failing: bool) -> bool:
         """Wait for a slot and for capacity to resolve the name; False, with nothing held, if the wait was ended.

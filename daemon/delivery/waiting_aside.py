@@ -11,7 +11,7 @@ from functools import partial
 from structlog.typing import FilteringBoundLogger
 
 from daemon.delivery.back_off import left_of_back_off
-from daemon.delivery.endpoint_state import EndpointState
+from daemon.delivery.endpoint_state import EndpointState, Lane
 from daemon.domain.clock import Clock
 from daemon.domain.model import Work
 from daemon.domain.policy import Policy
@@ -42,18 +42,18 @@ class BackOffs:
         self._log = log
         self._on_aside = on_aside
 
-    async def wait_out(self, work: Work, state: EndpointState, *, policy: Policy) -> None:
-        """Wait until the current delivery is due; if it steps aside instead, none is current any more."""
+    async def wait_out(self, work: Work, state: EndpointState, lane: Lane, *, policy: Policy) -> None:
+        """Wait until the lane's delivery is due; if it steps aside instead, none is current there any more."""
         now, log = self._clock.now_ms(), self._log
         left_s = await left_of_back_off(work, policy, now=now, reader=self._reader, log=log)
         if not (left_s and policy.steps_aside):
-            await state.pause.wait(left_s)
+            await lane.back_off(left_s)
             return
         async with state.transition:
-            if state.is_due(work):
+            if state.is_due(work, lane):
                 set_aside = SetAside(work.seq, state.webhook.id, due_at=now + round(left_s * 1000), now=now)
                 await retry_until_available(partial(self._writer.execute, set_aside), log)
-                state.current = None
+                lane.current = None
                 self._on_aside(set_aside.due_at)
 
 

@@ -16,7 +16,8 @@ from daemon.domain.errors import DaemonError, StoreUnavailable
 from daemon.domain.lifecycle import cancel_reason_of
 from daemon.domain.model import CancelReason, Webhook, Work
 from daemon.domain.policy import reschedules
-from daemon.store.commands import Cancelled, CancelPending, SaveWebhook
+from daemon.store.cancel_commands import CancelPending
+from daemon.store.commands import Cancelled, SaveWebhook
 from daemon.store.expiry_commands import CancelExpired
 from daemon.store.job_commands import CancelForJob
 from daemon.store.retry import retry_until_available
@@ -87,7 +88,7 @@ class WebhookChanges:
             self._queue.clear()
             if (reason := cancel_reason_of(webhook)) is None:
                 return
-            cancel = CancelPending(webhook.id, reason, self._clock.now_ms())
+            cancel = CancelPending(webhook.id, reason, self._clock.now_ms(), in_flight_seqs=self._state.in_flight_seqs)
             write = partial(self._writer.execute, cancel, self._after_cancelling)
             cancelled = await retry_until_available(write, self._log.log)
         await self._log.cancelled(webhook, cancelled, reason)
@@ -96,7 +97,7 @@ class WebhookChanges:
         """Cancel a delivery that had expired when its turn came."""
         async with self._state.transition:
             webhook = self._state.webhook
-            cancel = CancelExpired(webhook, (work.seq,), in_flight_seq=None, now=self._clock.now_ms())
+            cancel = CancelExpired(webhook, (work.seq,), in_flight_seqs=(), now=self._clock.now_ms())
             cancelled = await retry_until_available(partial(self._writer.execute, cancel), self._log.log)
         await self._log.cancelled(webhook, cancelled, CancelReason.EXPIRED)
 
@@ -119,7 +120,7 @@ class WebhookChanges:
             return await self._cancel_some(change, change.what)
         webhook = self._renew_secrets(apply_change(state.webhook, change.what))
         reason = cancel_reason_of(webhook)
-        save = SaveWebhook(webhook, reason, in_flight_seq=state.in_flight_seq, now=self._clock.now_ms())
+        save = SaveWebhook(webhook, reason, in_flight_seqs=state.in_flight_seqs, now=self._clock.now_ms())
         cancelled = await self._writer.execute(change.wrap(save), self._after_cancelling)
         waits_differently = reschedules(state.webhook.options, webhook.options)
         state.webhook = webhook
@@ -151,10 +152,10 @@ class WebhookChanges:
     def _cancelling(
         self, asked: CancelDeliveries | ExpireDeliveries
     ) -> tuple[CancelForJob | CancelExpired, CancelReason]:
-        webhook, in_flight_seq, now = self._state.webhook, self._state.in_flight_seq, self._clock.now_ms()
+        webhook, in_flight, now = self._state.webhook, self._state.in_flight_seqs, self._clock.now_ms()
         if isinstance(asked, ExpireDeliveries):
-            return CancelExpired(webhook, asked.seqs, in_flight_seq=in_flight_seq, now=now), CancelReason.EXPIRED
-        for_job = CancelForJob(webhook, asked.job_id, asked.seqs, in_flight_seq=in_flight_seq, now=now)
+            return CancelExpired(webhook, asked.seqs, in_flight_seqs=in_flight, now=now), CancelReason.EXPIRED
+        for_job = CancelForJob(webhook, asked.job_id, asked.seqs, in_flight_seqs=in_flight, now=now)
         return for_job, CancelReason.REQUESTED
 
     def _after_cancelling(self, cancelled: Cancelled) -> None:

@@ -13,7 +13,7 @@ from daemon.domain.webhook_options import DEFAULT_OPTIONS, WebhookOptions
 Unit = Literal["deliveries", "attempts"]
 
 _TELL_WHEN_TO_RETRY = (429, 503)
-_WAITS = ("retry_schedule", "retry_jitter", "retry_after", "max_per_second", "while_retrying")
+_WAITS = ("retry_schedule", "retry_jitter", "retry_after", "max_per_second", "while_retrying", "concurrency")
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     disable_on_gone: bool = False
     max_per_second: float | None = None
     while_retrying: WhileRetrying = WhileRetrying.HOLD
+    concurrency: int = 1
     ip_version: IpVersion | None = None
     proxy: ProxyOption | None = None
     filter: str | None = None
@@ -47,6 +48,8 @@ class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rena
 
 # One in 100 seconds, and more than a webhook can get one after the other.
 LEAST_PER_SECOND, MOST_PER_SECOND = 0.01, 1_000
+# More connections at once than most receivers mean to serve, and few enough that one webhook takes no team's share.
+MOST_AT_ONCE = 32
 
 DEFAULT_OPTIONS = WebhookOptions()
 

@@ -199,6 +199,7 @@ _SPECIAL: Mapping[tuple[str, str], Kind] = {
     ("deliveries", "cancel_reason"): _REASON,
     ("deliveries", "origin"): _word(*Origin),
     ("cancellations", "reason"): _REASON,
+    ("cancellations", "except_seqs"): _NUMBERS,
     ("time_blocks", "table_name"): _word("deliveries", "events"),
     ("attempts", "outcome"): _word(*OutcomeKind),
     ("attempts", "headers"): _HEADERS,

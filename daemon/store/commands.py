@@ -50,17 +50,6 @@ class Cancelled(Struct, frozen=True):
     more: bool = False
 
 
-class CancelledPage(Struct, frozen=True):
-    """How many deliveries of a webhook `CancelNext` cancelled; `total` is set once its cancellation is complete."""
-
-    cancellation_seq: int
-    webhook_id: str
-    team_id: str
-    reason: CancelReason
-    count: int
-    total: int | None
-
-
 class Recorded(Struct, frozen=True):
     """What other deliveries were cancelled, the ids of the mails that were queued, and whether operational webhooks
     are told.
@@ -145,10 +134,11 @@ class RecordAttempt(Command[Recorded], frozen=True):
     Does nothing if this attempt is recorded already, so that it can be repeated after an uncertain failure.
     `failures_before` is the failure counter that the verdict started from; `charge` is what a success costs.
     A success is charged in a ledger entry with id `entry_id`. On disabling, the webhook's other pending deliveries are
-    cancelled and a mail with id `mail_id` is queued; it names the last `failures_shown` failed deliveries, and has a
-    copy for `operator_address`, if there is one. The first success of a webhook since it was disabled at
-    `recovered_from` queues a mail with that id, too. Only then are these needed. A team whose balance
-    falls below `exhausted_below` is told, and operational webhooks of `news` about the webhook. Answers Recorded.
+    cancelled, except `others_in_flight`, by their `seq`, and a mail with id `mail_id` is queued; it names the last
+    `failures_shown` failed deliveries, and has a copy for `operator_address`, if there is one. The first success of a
+    webhook since it was disabled at `recovered_from` queues a mail with that id, too. Only then are these needed. A
+    team whose balance falls below `exhausted_below` is told, and operational webhooks of `news` about the webhook.
+    Answers Recorded.
     """
 
     webhook_id: str
@@ -168,6 +158,7 @@ class RecordAttempt(Command[Recorded], frozen=True):
     recovered_from: int | None = None
     exhausted_below: int | None = None
     news: OperationalType | None = None
+    others_in_flight: tuple[int, ...] = ()
 
 
 class CreateWebhook(Command[None], frozen=True):
@@ -181,32 +172,15 @@ class CreateWebhook(Command[None], frozen=True):
 
 
 class SaveWebhook(Command[Cancelled], frozen=True):
-    """Replace a webhook's row; with `withdraw`, cancel its pending deliveries except the one in flight.
+    """Replace a webhook's row; with `withdraw`, cancel its pending deliveries except those in flight.
 
     Answers what was cancelled so far.
     """
 
     webhook: Webhook
     withdraw: CancelReason | None = None
-    in_flight_seq: int | None = None
+    in_flight_seqs: tuple[int, ...] = ()
     now: int = 0
-
-
-class CancelPending(Command[Cancelled], frozen=True):
-    """Cancel the pending deliveries of a webhook that gets none any more. Answers what was cancelled so far."""
-
-    webhook_id: str
-    reason: CancelReason
-    now: int
-
-
-class CancelNext(Command[CancelledPage | None], frozen=True):
-    """Cancel a page of what is left of a cancellation: the next one after `after_seq`, or else the first.
-
-    Answers CancelledPage, None if nothing is left.
-    """
-
-    after_seq: int
 
 
 class Resend(Command[str | None], frozen=True):

@@ -5,14 +5,14 @@ from daemon.store.commands import Cancelled, Command
 
 
 class CancelExpired(Command[Cancelled], frozen=True):
-    """Cancel those of a webhook's deliveries that are pending, but the one in flight, since they have expired.
+    """Cancel those of a webhook's deliveries that are pending, but those in flight, since they have expired.
 
     Answers what was cancelled.
     """
 
     webhook: Webhook
     seqs: tuple[int, ...]
-    in_flight_seq: int | None
+    in_flight_seqs: tuple[int, ...]
     now: int
 
 

@@ -57,5 +57,5 @@ class CancelForJob(Command[Cancelled], frozen=True):
     webhook: Webhook
     job_id: str
     seqs: tuple[int, ...]
-    in_flight_seq: int | None
+    in_flight_seqs: tuple[int, ...]
     now: int

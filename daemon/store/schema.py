@@ -17,7 +17,7 @@ from daemon.store.waiting_schema import expiries as expiries
 from daemon.store.waiting_schema import set_aside as set_aside
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0030"
+HEAD_REVISION = "0031"
 
 
 teams = Table(
@@ -162,7 +162,8 @@ deliveries = Table(
     Index("ix_deliveries_webhook_status", "webhook_id", "status", "seq"),
 )
 
-# Pending deliveries of a webhook up to `through_seq`, except `except_seq`, that are still to be cancelled.
+# Pending deliveries of a webhook up to `through_seq`, except `except_seq` or `except_seqs`, that are still to be
+# cancelled.
 cancellations = Table(
     "cancellations",
     metadata,
@@ -173,6 +174,7 @@ cancellations = Table(
     Column("reason", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("cancelled", Integer, nullable=False),  # so far
+    Column("except_seqs", Text),
     Index("ix_cancellations_webhook", "webhook_id", "seq"),
 )
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import trio
 
 from daemon.delivery.own_headers import opened_headers
 from daemon.store.reads.api_reads import get_webhook
@@ -118,3 +119,21 @@ async def test_the_audit_trail_tells_that_a_secret_value_was_replaced_and_shows_
     ]
     assert TOKEN not in str(trail.value)
     assert "other" not in str(trail.value)
+
+
+async def test_the_request_of_an_attempt_is_shown_without_what_is_secret(api: RunningApi) -> None:
+    path = await path_of(api, SECRET, PLAIN)
+    await api.submit()
+    with trio.fail_after(5):
+        while not (found := (await api.as_acme.get("/v1/deliveries", status="succeeded")).value["items"]):
+            await trio.lowlevel.checkpoint()
+    delivery = f"/v1/deliveries/{found[0]['id']}"
+    [attempt] = (await api.as_acme.get(delivery)).value["attempts"]
+    sent = attempt["request"]
+    assert (sent["line"], sent["isCertain"]) == ("POST /in HTTP/1.1", True)
+    assert sent["headers"][0] == ["Host", "hooks.example.com"]
+    assert ["X-Kakiyo-Attempt", "1"] in sent["headers"]
+    assert sent["headers"][-2:] == [["Authorization", "•••"], ["X-Tenant", "acme"]]
+    await api.as_acme.patch(path, {"headers": None})
+    [attempt] = (await api.as_acme.get(delivery)).value["attempts"]
+    assert ["X-Tenant", "acme"] not in attempt["request"]["headers"]

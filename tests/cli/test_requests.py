@@ -268,6 +268,12 @@ CASES = [
         "step_aside",
     ),
     (
+        "webhooks update wh_1 --concurrency 8",
+        ("PATCH", "/v1/webhooks/wh_1", {"concurrency": 8}),
+        {**WEBHOOK, "concurrency": 8},
+        "deliveries at once",
+    ),
+    (
         "webhooks update wh_1 --ip-version 6 --proxy socks5://u@proxy.example.com:1080",
         ("PATCH", "/v1/webhooks/wh_1", {"ipVersion": "6", "proxy": {"url": "socks5://u@proxy.example.com:1080"}}),
         {**WEBHOOK, "ipVersion": "6", "proxy": {"url": "socks5://u@proxy.example.com:1080", "hasPassword": True}},
@@ -613,6 +619,15 @@ def test_secret_options_that_exclude_each_other_send_nothing(run: Any, api: Any,
     assert ended.code == 2
     assert run("webhooks", "update", "wh_1", "--no-secret", "--generate-secret").code == 2
     assert api.asked == []
+
+
+def test_the_request_of_the_last_attempt_is_shown_as_it_was_sent(run: Any, api: Any) -> None:
+    request = {"line": "POST /in HTTP/1.1", "headers": [["Authorization", "•••"]], "isCertain": False}
+    shown = {**DELIVERY, "attempts": [{**ATTEMPT, "request": request}], "queuedAgainAs": []}
+    api.answers = [(200, json.dumps(shown))]
+    out = run("deliveries", "show", "dlv_1").out
+    assert "request of the last attempt, as it would be now" in out
+    assert "Authorization: •••" in out
 
 
 def test_a_receivers_answer_cannot_steer_the_terminal(run: Any, api: Any) -> None:

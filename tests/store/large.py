@@ -25,6 +25,7 @@ from daemon.maintenance.state_dir import DATABASE
 from daemon.store import address_commands, aside_commands, commands, expiry_commands, job_commands, upkeep_commands
 from daemon.store.address_commands import AskForAddress, ConfirmAddress, RemoveAddress
 from daemon.store.aside_commands import SetAside, TakeBack
+from daemon.store.cancel_commands import CancelNext, CancelPending
 from daemon.store.commands import Command
 from daemon.store.expiry_commands import CancelExpired, ForgetExpiries
 from daemon.store.job_commands import AddBulkJob, CancelForJob, EndBulkJob, MoveBulkJob
@@ -100,8 +101,8 @@ _SMALLER = (
     f"INSERT INTO webhook_errors SELECT {NOW - NOW % HOUR_MS} - i / 20 * {HOUR_MS}, 'wh_busy', 'http_error', "
     "500 + i % 20, 1 FROM n WHERE i < 14400",
     # All that is pending for one of the two webhooks is to be cancelled.
-    "INSERT INTO cancellations SELECT 1, 'wh_2', (SELECT max(seq) FROM deliveries), NULL, 'webhook_disabled', 1, 0 "
-    "FROM n WHERE i = 1",
+    "INSERT INTO cancellations SELECT 1, 'wh_2', (SELECT max(seq) FROM deliveries), NULL, 'webhook_disabled', 1, 0, "
+    "NULL FROM n WHERE i = 1",
 )
 
 
@@ -184,19 +185,19 @@ COMMANDS: dict[type, Command[Any]] = {
         accepting(1_000_000_000, WEBHOOK, key="new"),
         _disabling(),
         commands.CreateWebhook(a_webhook(3)),
-        commands.SaveWebhook(replace(a_webhook(), active=False), _DISABLED, 1, NOW),
-        commands.CancelPending(WEBHOOK, _DISABLED, NOW),
-        commands.CancelNext(0),
+        commands.SaveWebhook(replace(a_webhook(), active=False), _DISABLED, (1, 2), NOW),
+        CancelPending(WEBHOOK, _DISABLED, NOW),
+        CancelNext(0),
         SetAside(1, WEBHOOK, NOW + 1, NOW),
         TakeBack(tuple(range(1, 201))),
-        CancelExpired(a_webhook(), tuple(range(1, 51)), 7, NOW),
+        CancelExpired(a_webhook(), tuple(range(1, 51)), (7,), NOW),
         ForgetExpiries(tuple(range(1_000_000_001, 1_000_000_051))),
         commands.Resend("dlv_1", "dlv_new", NOW),
         commands.Recover(a_webhook(3), 0, 0, 250, tuple(f"dlv_r{n}" for n in range(250)), NOW),
         AddBulkJob(a_bulk_job(1_000_000_000), limit=5, kept=1_000),
         EndBulkJob("job_x3", NOW),
         MoveBulkJob("job_x3", 0, 250, NOW, tuple(range(1, 251)), tuple(f"dlv_b{n}" for n in range(250))),
-        CancelForJob(a_webhook(), "job_x3", tuple(range(1, 501)), 7, NOW),
+        CancelForJob(a_webhook(), "job_x3", tuple(range(1, 501)), (7,), NOW),
         commands.CreateTeam(a_team(2)),
         commands.SaveTeam(TEAM, TeamEdit(name="Acme")),
         AskForAddress(a_pending_address(), "a7@b.c", b"digest of another mail"),

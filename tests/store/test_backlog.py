@@ -8,7 +8,8 @@ import trio
 from daemon.actors.threads import run_inline
 from daemon.domain.model import CancelReason, Event
 from daemon.domain.submission import MatchedEvent
-from daemon.store.commands import AcceptEvents, CancelPending, CreateTeam
+from daemon.store.cancel_commands import CancelPending
+from daemon.store.commands import AcceptEvents, CreateTeam
 from daemon.store.reads import gauge_reads
 from daemon.store.reads.backlog import Backlog, count_backlog
 from daemon.store.reads.reader import Reader

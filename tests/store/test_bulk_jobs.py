@@ -63,7 +63,7 @@ def replace_ids(page: MoveBulkJob) -> MoveBulkJob:
 def test_what_is_cancelled_is_counted_once_and_one_in_flight_is_left_alone(database: AnyDatabase) -> None:
     seqs = seqs_of(database)
     add(database, a_bulk_job(action=BulkAction.CANCEL))
-    cancel = CancelForJob(a_webhook(), "job_1", seqs, in_flight_seq=seqs[0], now=NOW)
+    cancel = CancelForJob(a_webhook(), "job_1", seqs, in_flight_seqs=seqs[:1], now=NOW)
     answers = [run(database, cancel) for _ in range(2)]
     assert [answer.count for answer in answers] == [5, 0]
     assert stored(database).done == 5
@@ -74,7 +74,7 @@ def test_a_job_that_is_over_does_nothing_more_and_keeps_its_end(database: AnyDat
     add(database, a_bulk_job(seqs=list(seqs)))
     assert run_batch(database, [EndBulkJob("job_1", NOW + 1), EndBulkJob("job_1", NOW + 2)]) == [True, False]
     assert run(database, move(seqs)) is None
-    assert run(database, CancelForJob(a_webhook(), "job_1", seqs, in_flight_seq=None, now=NOW)) == Cancelled()
+    assert run(database, CancelForJob(a_webhook(), "job_1", seqs, in_flight_seqs=(), now=NOW)) == Cancelled()
     job = stored(database)
     assert (job.status, job.ended_at, job.done, job.choice.seqs) == (BulkJobStatus.CANCELLED, NOW + 1, 0, None)
     assert count(database, "deliveries") == 6

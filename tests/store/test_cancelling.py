@@ -7,11 +7,9 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.domain.model import CancelReason
+from daemon.store.cancel_commands import CancelledPage, CancelNext, CancelPending
 from daemon.store.commands import (
     Cancelled,
-    CancelledPage,
-    CancelNext,
-    CancelPending,
     CreateWebhook,
     Recover,
     SaveWebhook,
@@ -29,8 +27,8 @@ def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cancelling, "MAX_CANCELLED_PER_COMMIT", PAGE)
 
 
-def disable(database: AnyDatabase, but_seq: int | None = None, now: int = NOW, webhook: int = 1) -> Cancelled:
-    answer: Cancelled = run(database, SaveWebhook(a_webhook(webhook), DISABLED, but_seq, now))
+def disable(database: AnyDatabase, *but_seqs: int, now: int = NOW, webhook: int = 1) -> Cancelled:
+    answer: Cancelled = run(database, SaveWebhook(a_webhook(webhook), DISABLED, but_seqs, now))
     return answer
 
 
@@ -109,6 +107,19 @@ def test_a_second_disabling_keeps_what_the_first_left_and_includes_the_spared_de
     pages(database)
     assert count(database, "deliveries", f"status = 'cancelled' AND completed_at = {NOW}") == 16
     assert count(database, "deliveries", f"status = 'cancelled' AND completed_at = {NOW + 1}") == 3
+
+
+def test_several_in_flight_are_spared_and_found_again_when_the_cancellation_is_over(database: AnyDatabase) -> None:
+    found(database)
+    in_flight = [one.seq for one in accept(database, range(17))][2:5]
+    disable(database, *in_flight)
+    run(database, SaveWebhook(a_webhook()))
+    later = [one.seq for one in accept(database, range(20, 23))]
+    assert work(database) == later
+    last = pages(database)[-1]
+    assert last.spared_some
+    assert work(database) == [*in_flight, *later]
+    assert count(database, "deliveries", "status = 'cancelled'") == 14
 
 
 def test_two_long_cancellations_of_a_webhook_run_in_order_each_with_its_reason(database: AnyDatabase) -> None:

@@ -42,7 +42,7 @@ ROWS = (
     "INSERT INTO fan_out_cancellations VALUES ('wh_9', 50, 'webhook_disabled', 1)",
     "INSERT INTO expiries VALUES (50, 'wh_9', 5)",
     "INSERT INTO set_aside VALUES (50, 'wh_9', 5, 1)",
-    "INSERT INTO cancellations VALUES (1, 'wh_9', 1, NULL, 'webhook_deleted', 1, 0)",
+    "INSERT INTO cancellations VALUES (1, 'wh_9', 1, NULL, 'webhook_deleted', 1, 0, '[5, 7]')",
     "INSERT INTO time_blocks VALUES ('events', 1, 1, 1, 1)",
     "INSERT INTO webhook_hours VALUES (0, 'wh_1', 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1)",
     "INSERT INTO webhook_errors VALUES (0, 'wh_1', 'http_error', 500, 1)",

@@ -176,7 +176,7 @@ class History:
     def switch(self) -> None:
         if self.webhook.active:
             self.webhook, self.open = disabled(self.webhook, self.now), []
-            run(self.database, SaveWebhook(self.webhook, CancelReason.WEBHOOK_DISABLED, None, self.now))
+            run(self.database, SaveWebhook(self.webhook, CancelReason.WEBHOOK_DISABLED, (), self.now))
         else:
             self.webhook = replace(self.webhook, active=True, disabled_reason=None, disabled_at=None)
             run(self.database, SaveWebhook(self.webhook))

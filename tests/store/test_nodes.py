@@ -392,7 +392,7 @@ def test_what_waits_for_many_webhooks_is_read_at_once_as_it_is_for_each(database
     run(database, recording(begun, 1, status=500))
     run(database, recording(done, 1, webhook=2))
     in_flight = accept(database, [20], "wh_3")[0]
-    run(database, SaveWebhook(a_webhook(3), CancelReason.WEBHOOK_DISABLED, in_flight.seq, NOW))
+    run(database, SaveWebhook(a_webhook(3), CancelReason.WEBHOOK_DISABLED, (in_flight.seq,), NOW))
     run(database, SaveWebhook(a_webhook(3)))
     accept(database, [21, 22], "wh_3")
     asked = [("wh_1", 128), ("wh_2", 3), ("wh_4", 7), ("unknown", 7), ("wh_3", 2), ("wh_1", 1)]

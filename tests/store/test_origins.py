@@ -3,7 +3,8 @@
 from msgspec import structs
 
 from daemon.domain.model import CancelReason, Origin
-from daemon.store.commands import CancelPending, Recover, Resend
+from daemon.store.cancel_commands import CancelPending
+from daemon.store.commands import Recover, Resend
 from daemon.store.reads import api_reads
 from tests.store.filling import NOW, AnyDatabase, a_webhook, accept, accepting, found, run
 from tests.store.test_queries import read

@@ -9,7 +9,8 @@ from msgspec import structs
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.mails import MailKind
 from daemon.domain.model import CancelReason, DeliveryStatus, TeamEdit
-from daemon.store.commands import CancelPending, CreateWebhook, MailSent, RecordAttempt, Recorded, SaveTeam, SaveWebhook
+from daemon.store.cancel_commands import CancelPending
+from daemon.store.commands import CreateWebhook, MailSent, RecordAttempt, Recorded, SaveTeam, SaveWebhook
 from daemon.store.reads import actor_reads, api_reads
 from daemon.store.writes.batch import run_batch
 from tests.store.filling import NOW, AnyDatabase, a_team, a_webhook, accept, count, found, recording, run

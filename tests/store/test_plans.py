@@ -17,11 +17,10 @@ from daemon.domain.search import read_wanted
 from daemon.domain.statistics import StatisticsRange
 from daemon.store.address_commands import AskForAddress, ConfirmAddress, RemoveAddress
 from daemon.store.aside_commands import SetAside, TakeBack
+from daemon.store.cancel_commands import CancelNext, CancelPending
 from daemon.store.commands import (
     AddPortalLink,
     Audited,
-    CancelNext,
-    CancelPending,
     Command,
     MailDeferred,
     MailSent,
@@ -459,12 +458,12 @@ WRITES: dict[str, Command[Any]] = {
     "idempotency key": accepting(50, WEBHOOK, key="k"),
     "forget keys": PruneIdempotencyKeys(NOW, 10),
     "forget hours": PruneWebhookHours(NOW, 10),
-    "save webhook": SaveWebhook(a_webhook(), CancelReason.WEBHOOK_DISABLED, 3, NOW),
+    "save webhook": SaveWebhook(a_webhook(), CancelReason.WEBHOOK_DISABLED, (3, 4), NOW),
     "cancel pending": CancelPending(WEBHOOK, CancelReason.WEBHOOK_DELETED, NOW),
     "cancel next": CancelNext(0),
     "set aside": SetAside(3, WEBHOOK, NOW + 1, NOW),
     "take back": TakeBack((1, 2, 3)),
-    "cancel what has expired": CancelExpired(a_webhook(), (1, 2, 3), 2, NOW),
+    "cancel what has expired": CancelExpired(a_webhook(), (1, 2, 3), (2,), NOW),
     "forget expiries": ForgetExpiries((1, 2, 3)),
     "resend": Resend("dlv_1_wh_1", "dlv_new", NOW),
     "recover": Recover(a_webhook(), NOW, 0, 100, tuple(f"dlv_r{n}" for n in range(100)), NOW),
@@ -480,7 +479,7 @@ WRITES: dict[str, Command[Any]] = {
     "add bulk job": AddBulkJob(a_bulk_job(), limit=5, kept=10),
     "end bulk job": EndBulkJob("job_1", NOW),
     "move bulk job": MoveBulkJob("job_9", 0, 5, NOW, (1, 2, 3), ("dlv_b1", "dlv_b2", "dlv_b3")),
-    "cancel for a bulk job": CancelForJob(a_webhook(), "job_9", (1, 2, 3), 2, NOW),
+    "cancel for a bulk job": CancelForJob(a_webhook(), "job_9", (1, 2, 3), (2,), NOW),
     "add portal link": AddPortalLink(a_portal_link(), b"digest", NOW),
     "use portal link": UsePortalLink("plk_1", NOW),
     "revoke portal link": RevokePortalLink("plk_1", NOW),

@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 
 from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.model import ApiKey, CancelReason, Delivery, DeliveryStatus
+from daemon.store.cancel_commands import CancelPending
 from daemon.store.commands import (
     AddKey,
     AddPortalLink,
-    CancelPending,
     CreateTeam,
     CreateWebhook,
     EndSession,

@@ -9,7 +9,8 @@ from sqlalchemy import delete, insert, text
 from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.model import CancelReason, OutcomeKind
 from daemon.domain.statistics import ErrorCount, Statistics, StatisticsRange
-from daemon.store.commands import CancelPending, CreateWebhook
+from daemon.store.cancel_commands import CancelPending
+from daemon.store.commands import CreateWebhook
 from daemon.store.reads.statistics_reads import webhook_statistics
 from daemon.store.rows import DamagedRow
 from daemon.store.schema import webhook_errors

@@ -108,7 +108,7 @@ def _show_attempts(
     """Return the attempts, newest first, each cut to its share of the page's size."""
     share = _MAX_ATTEMPTS_BYTES // max(1, len(attempts))
     max_headers, max_body = min(share // 3, _MAX_HEADERS_BYTES), min(share * 2 // 3, _MAX_RESPONSE_BYTES)
-    shown, read_sent = [], request.handles.console.sent_request
+    shown, read_sent = [], request.handles.sent_request
     for attempt in reversed(attempts):
         lines = "\n".join(f"{name}: {value}" for name, value in attempt.outcome.headers)
         text = attempt.outcome.body.decode(errors="replace")

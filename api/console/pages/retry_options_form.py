@@ -12,6 +12,7 @@ RETRY_MISTAKES = {
     "retrySchedule": "Enter standard, short, or up to 20 numbers of seconds from 1 to 86400, with commas between them.",
     "retryJitter": "Choose one of these.",
     "whileRetrying": "Choose one of these.",
+    "concurrency": "Enter a whole number from 1 to 32, or leave it empty.",
     "maxPerSecond": "Enter a number from 0.01 to 1000, or leave it empty.",
 }
 _JITTER_WORDS = {Jitter.FULL: "anything up to each delay", Jitter.PROPORTIONAL: "by a fifth at most"}
@@ -25,6 +26,7 @@ def read_retries(form: Form) -> Mapping[str, Any]:
         "retryAfter": _yes,
         "disableOnGone": _yes,
         "whileRetrying": _chosen,
+        "concurrency": _whole,
     }
     return {name: value_of(form.text(name)) for name, value_of in read.items() if form.has(name)}
 
@@ -51,6 +53,8 @@ def retry_facts(options: WebhookOptions) -> list[tuple[str, str]]:
         facts.append(("Pace", f"at most {options.max_per_second:.15g} a second"))
     if options.while_retrying is WhileRetrying.STEP_ASIDE:
         facts.append(("While retrying", "the others are delivered meanwhile"))
+    if options.concurrency > 1:
+        facts.append(("Deliveries at once", f"up to {options.concurrency}"))
     return facts
 
 
@@ -68,6 +72,13 @@ def _schedule(typed: str) -> Any:
         return typed.lower()
     try:
         return [float(one) for one in typed.split(",")]
+    except ValueError:
+        return typed
+
+
+def _whole(typed: str) -> int | str | None:
+    try:
+        return int(typed) if typed else None
     except ValueError:
         return typed
 

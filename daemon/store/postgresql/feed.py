@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select, text
 
 from daemon.domain.model import Webhook
 from daemon.store import channels, commands, rows
+from daemon.store.cancel_commands import CancelPending
 from daemon.store.commands import Command, EndSession
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.job_commands import AddBulkJob
@@ -152,7 +153,7 @@ def _changes_by_answer(command: Command[Any], answer: Any) -> Sequence[Change]:
             # The node that sends mails, and submits what operational webhooks are told, learns of them.
             tells = command.verdict.disable or answer.mails or answer.told
             return [Change(Kind.WEBHOOK, command.team_id, command.webhook_id)] if tells else ()
-        case commands.CancelPending():
+        case CancelPending():
             return [Change(Kind.WEBHOOK, "", command.webhook_id)] if answer.more else ()
         case commands.AcceptEvents():
             return [Change(Kind.FAN_OUT, one.team_id) for one in answer.fan_outs]

@@ -6,6 +6,7 @@ from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import DeliveryStatus, Origin, Webhook
 from daemon.domain.operations import OPERATIONAL_TYPES
 from daemon.store.schema import cancellations, deliveries, events
+from daemon.store.seq_lists import is_listed
 from daemon.store.stored_status import PENDING, PENDING_WORDS
 
 # In the order of its webhook: an index has these of a webhook by their numbers.
@@ -16,6 +17,7 @@ IS_COVERED = and_(
     cancellations.c.webhook_id == deliveries.c.webhook_id,
     cancellations.c.through_seq >= deliveries.c.seq,
     or_(cancellations.c.except_seq.is_(None), cancellations.c.except_seq != deliveries.c.seq),
+    or_(cancellations.c.except_seqs.is_(None), ~is_listed(deliveries.c.seq, cancellations.c.except_seqs)),
 )
 # Whether a pending delivery is covered by a cancellation that has not reached it yet.
 IS_BEING_CANCELLED = exists().where(IS_COVERED)

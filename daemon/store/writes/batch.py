@@ -12,6 +12,7 @@ from daemon.domain.errors import StoreUnavailable
 from daemon.store import commands, job_commands, upkeep_commands
 from daemon.store.address_commands import AskForAddress, ConfirmAddress, RemoveAddress
 from daemon.store.aside_commands import SetAside, TakeBack
+from daemon.store.cancel_commands import CancelNext, CancelPending
 from daemon.store.commands import Command
 from daemon.store.engine import Apply, Engine
 from daemon.store.expiry_commands import CancelExpired, ForgetExpiries
@@ -60,12 +61,12 @@ APPLY: Mapping[type, Apply] = {
     commands.RecordAttempt: attempts.record_attempts,
     commands.CreateWebhook: webhooks.create_webhooks,
     commands.SaveWebhook: webhooks.save_webhooks,
-    commands.CancelPending: cancelling.cancel_all_pending,
+    CancelPending: cancelling.cancel_all_pending,
     SetAside: aside.set_all_aside,
     TakeBack: aside.take_all_back,
     CancelExpired: cancelling_some.cancel_expired,
     ForgetExpiries: expiries.forget_expiries,
-    commands.CancelNext: cancelling.cancel_next,
+    CancelNext: cancelling.cancel_next,
     commands.Resend: replays.resend,
     commands.Recover: replays.recover,
     job_commands.AddBulkJob: bulk_jobs.add_bulk_jobs,

@@ -127,7 +127,7 @@ def cancel_for_jobs(connection: Connection, commands: Sequence[CancelForJob], _s
 def _cancel(connection: Connection, command: CancelForJob) -> Cancelled:
     if _locked(connection, command.job_id) is None:
         return Cancelled()
-    these = [seq for seq in command.seqs if seq != command.in_flight_seq]
+    these = [seq for seq in command.seqs if seq not in command.in_flight_seqs]
     cancelled = cancel_named(connection, command.webhook.id, these, reason=CancelReason.REQUESTED, now=command.now)
     if cancelled.count:
         this = bulk_jobs.c.id == command.job_id

@@ -1,8 +1,8 @@
 """Writes: pending deliveries are cancelled, a bounded number in one transaction; what is left is cancelled later.
 
-A cancellation covers a webhook's pending deliveries up to `through_seq`, but `except_seq`, which was in flight. Once
-it is committed none of them is delivered, although each stays `pending` until its page comes, and even if the webhook
-is enabled again in the meantime.
+A cancellation covers a webhook's pending deliveries up to `through_seq`, but `except_seq`, which was in flight, or
+`except_seqs`, if several were. Once it is committed none of them is delivered, although each stays `pending` until its
+page comes, and even if the webhook is enabled again in the meantime.
 """
 
 from collections.abc import Sequence
@@ -26,8 +26,11 @@ from sqlalchemy import (
 
 from daemon.domain.model import CancelReason
 from daemon.store.bulk import fetch_rows, in_one_row
-from daemon.store.commands import Cancelled, CancelledDelivery, CancelledPage, CancelNext, CancelPending
+from daemon.store.cancel_commands import CancelledPage, CancelNext, CancelPending
+from daemon.store.commands import Cancelled, CancelledDelivery
+from daemon.store.rows import right
 from daemon.store.schema import cancellations, deliveries, webhooks
+from daemon.store.seq_lists import seqs_from_text, seqs_to_text
 from daemon.store.sequences import Sequences
 from daemon.store.stored_status import PENDING_ASIDE, PENDING_WORDS
 from daemon.store.writes.aside import forget_aside
@@ -42,16 +45,16 @@ _LATER_AT_ONCE = 250
 
 
 def cancel_pending(
-    connection: Connection, webhook_id: str, reason: CancelReason, now: int, but_seq: int | None = None
+    connection: Connection, webhook_id: str, reason: CancelReason, now: int, but_seqs: Sequence[int] = ()
 ) -> Cancelled:
-    """Cancel a webhook's pending deliveries, but the one in flight: the first of them now, the others by `cancel_next`.
+    """Cancel a webhook's pending deliveries, but those in flight: the first of them now, the others by `cancel_next`.
 
     What an earlier cancellation covers is left to that one; what is still to be made is cancelled then.
     """
     cancel_deferred_deliveries(connection, webhook_id, reason=reason, now=now)
     last = connection.execute(_newest_of(webhook_id)).first()
-    of_webhook = _of(webhook_id, but_seq)
-    excepted = and_(of_webhook, deliveries.c.seq == ((last and last.except_seq) or 0))  # 0 is no delivery's
+    of_webhook = _of(webhook_id, but_seqs)
+    excepted = and_(of_webhook, deliveries.c.seq.in_(_excepted_by(last) if last else (0,)))
     behind = and_(of_webhook, deliveries.c.seq > (last.through_seq if last else 0))
     limit = MAX_CANCELLED_PER_COMMIT
     first = _cancel(connection, excepted, reason=reason, now=now, limit=limit)
@@ -60,7 +63,8 @@ def cancel_pending(
     _count(connection, webhook_id, now=now, count=len(names))
     if more:
         through = select(func.max(deliveries.c.seq)).where(deliveries.c.webhook_id == webhook_id).scalar_subquery()
-        rest = {"webhook_id": webhook_id, "through_seq": through, "except_seq": but_seq, "reason": reason, "at": now}
+        rest = {"webhook_id": webhook_id, "through_seq": through, "reason": reason, "at": now}
+        rest |= {"except_seq": but_seqs[0]} if len(but_seqs) == 1 else {"except_seqs": seqs_to_text(but_seqs)}
         connection.execute(insert(cancellations).values(**rest, cancelled=len(names)))
     return Cancelled(len(names), names, more)
 
@@ -70,7 +74,10 @@ def cancel_all_pending(
 ) -> list[Cancelled]:
     """Cancel the pending deliveries of webhooks that get none any more."""
     return [
-        cancel_pending(connection, command.webhook_id, reason=command.reason, now=command.now) for command in commands
+        cancel_pending(
+            connection, command.webhook_id, reason=command.reason, now=command.now, but_seqs=command.in_flight_seqs
+        )
+        for command in commands
     ]
 
 
@@ -85,7 +92,7 @@ def _cancel_page(connection: Connection, command: CancelNext) -> CancelledPage |
     this = _cancellation_behind(connection, command.after_seq) or _cancellation_behind(connection, 0)
     if this is None:
         return None
-    covered = and_(_of(this.webhook_id, this.except_seq), deliveries.c.seq <= this.through_seq)
+    covered = and_(_of(this.webhook_id, _excepted_by(this)), deliveries.c.seq <= this.through_seq)
     reason = CancelReason(this.reason)
     limit = min(MAX_CANCELLED_PER_COMMIT, _LATER_AT_ONCE)
     count = len(_cancel(connection, covered, reason=reason, now=this.at, limit=limit))
@@ -102,6 +109,7 @@ def _cancel_page(connection: Connection, command: CancelNext) -> CancelledPage |
         reason=reason,
         count=count,
         total=total if is_over else None,
+        spared_some=this.except_seqs is not None,
     )
 
 
@@ -124,9 +132,15 @@ def _newest_of(webhook_id: str) -> Any:
     return query.order_by(cancellations.c.seq.desc()).limit(1)
 
 
-def _of(webhook_id: str, but_seq: int | None) -> ColumnElement[bool]:
+def _excepted_by(cancellation: Row[Any]) -> Sequence[int]:
+    """Return the numbers of those that it spares; 0, which is no delivery's, if there are none."""
+    one = () if cancellation.except_seq is None else (cancellation.except_seq,)
+    return one or seqs_from_text(right("cancellations", "except_seqs", cancellation.except_seqs)) or (0,)
+
+
+def _of(webhook_id: str, but_seqs: Sequence[int]) -> ColumnElement[bool]:
     of_webhook = deliveries.c.webhook_id == webhook_id
-    return of_webhook if but_seq is None else and_(of_webhook, deliveries.c.seq != but_seq)
+    return and_(of_webhook, deliveries.c.seq.not_in(but_seqs)) if but_seqs else of_webhook
 
 
 def _cancel(

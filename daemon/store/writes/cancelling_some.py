@@ -53,7 +53,7 @@ def cancel_expired(connection: Connection, commands: Sequence[CancelExpired], _s
 
 
 def _cancel_expired(connection: Connection, command: CancelExpired) -> Cancelled:
-    these = [seq for seq in command.seqs if seq != command.in_flight_seq]
+    these = [seq for seq in command.seqs if seq not in command.in_flight_seqs]
     cancelled = cancel_named(connection, command.webhook.id, these, reason=CancelReason.EXPIRED, now=command.now)
     forget(connection, these)
     return cancelled

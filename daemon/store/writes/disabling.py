@@ -29,7 +29,13 @@ def disable_webhook(connection: Connection, command: RecordAttempt) -> Recorded:
             updated_at=command.now,
         )
     )
-    cancelled = cancel_pending(connection, command.webhook_id, reason=CancelReason.WEBHOOK_DISABLED, now=command.now)
+    cancelled = cancel_pending(
+        connection,
+        command.webhook_id,
+        reason=CancelReason.WEBHOOK_DISABLED,
+        now=command.now,
+        but_seqs=command.others_in_flight,
+    )
     return Recorded(cancelled, _queue_mails(connection, command), told=tell_of_webhook(connection, command))
 
 

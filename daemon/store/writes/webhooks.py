@@ -56,5 +56,5 @@ def _save_webhook(connection: Connection, command: SaveWebhook) -> Cancelled:
     if command.withdraw is None:
         return Cancelled()
     return cancel_pending(
-        connection, command.webhook.id, reason=command.withdraw, now=command.now, but_seq=command.in_flight_seq
+        connection, command.webhook.id, reason=command.withdraw, now=command.now, but_seqs=command.in_flight_seqs
     )
