@@ -14,6 +14,7 @@ from daemon.delivery.permit import ALWAYS, Permit
 from daemon.domain.clock import Chance, NowMs, wall_clock_ms
 from daemon.domain.errors import UrlNotAllowed
 from daemon.egress.addresses import Address
+from daemon.egress.client_tls import TlsContexts, own_tls_context
 from daemon.egress.deadlines import Deadlines
 from daemon.egress.lookups import Lookups
 from daemon.egress.operator_proxy import OperatorProxy
@@ -64,7 +65,8 @@ def real_seams(live: LiveSettings, permit: Permit = ALWAYS) -> Seams:
     egress, resolver = settings.effective_egress, Resolver(settings.egress.nameservers)
     rules = EgressRules(egress.allow_http, egress.allow_networks)
     lookups, checks = Lookups(resolver, _LOOKUPS_OF_DELIVERIES), Lookups(resolver, _LOOKUPS_OF_REGISTRATIONS)
-    tls, proxy = make_tls_context(settings.egress.ca_file), egress_proxy(egress)
+    ca_file, proxy = settings.egress.ca_file, egress_proxy(egress)
+    tls = TlsContexts(make_tls_context(ca_file), partial(own_tls_context, ca_file=ca_file))
     operator_proxy = None if proxy is None else OperatorProxy(proxy)
     return Seams(
         now_ms=wall_clock_ms,

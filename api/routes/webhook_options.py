@@ -12,6 +12,7 @@ from api.routes.way_out_options import (
     ShownWayOut,
     WayOutFields,
     given_way_out,
+    shown_certificates,
     shown_proxy,
 )
 from daemon.domain.signature_schemes import SignatureScheme
@@ -86,6 +87,7 @@ def shown_options(options: WebhookOptions) -> ShownOptions:
         concurrency=options.concurrency,
         ip_version=options.ip_version,
         proxy=shown_proxy(options.proxy),
+        **shown_certificates(options),
         filter=options.filter,
         headers=shown_headers(options.headers),
     )

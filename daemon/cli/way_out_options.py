@@ -29,13 +29,49 @@ class WayOutOptions:
             help="A file that holds the password of the proxy's user ('-': standard input).",
         ),
     ] = None
+    client_certificate: Annotated[
+        Path | None,
+        option(
+            "--client-certificate",
+            metavar="FILE",
+            help="A certificate (PEM) to show to receivers that ask for one, with those that vouch for it behind it.",
+        ),
+    ] = None
+    client_key: Annotated[
+        Path | None,
+        option("--client-key", metavar="FILE", help="The key of the client certificate (PEM, without a passphrase)."),
+    ] = None
+    ca_certificates: Annotated[
+        Path | None,
+        option(
+            "--ca-certificates",
+            metavar="FILE",
+            help="Authorities (PEM) that the receiver's certificate has to come from, instead of the system's.",
+        ),
+    ] = None
 
     @property
     def fields(self) -> dict[str, Any]:
         """The same as the API takes it; None for what is left out. Raises UsageError for a password of no proxy."""
         if self.proxy is None and self.proxy_password_file is not None:
             raise click.UsageError("--proxy-password-file belongs to --proxy: give both")
-        return {"ipVersion": self.ip_version, "proxy": self._proxy()}
+        from daemon.cli.inputs import read_secret
+
+        if (self.client_certificate is None) != (self.client_key is None):
+            raise click.UsageError("--client-certificate and --client-key belong together: give both")
+        return {
+            "ipVersion": self.ip_version,
+            "proxy": self._proxy(),
+            "clientCertificate": self._client_certificate(),
+            "caCertificates": read_secret(self.ca_certificates),
+        }
+
+    def _client_certificate(self) -> dict[str, str | None] | None:
+        from daemon.cli.inputs import read_secret
+
+        if self.client_certificate is None:
+            return None
+        return {"certificate": read_secret(self.client_certificate), "privateKey": read_secret(self.client_key)}
 
     def _proxy(self) -> dict[str, str] | None:
         from daemon.cli.inputs import read_secret
@@ -53,4 +89,11 @@ def way_out_lines(webhook: dict[str, Any]) -> list[tuple[str, Any]]:
         lines.append(("addresses", f"IPv{version} only"))
     if (proxy := webhook.get("proxy")) is not None:
         lines.append(("proxy", f"{proxy['url']}{' (with a password)' if proxy['hasPassword'] else ''}"))
+    if (own := webhook.get("clientCertificate")) is not None:
+        lines.append(("client certificate", _certificate_line(own)))
+    lines.extend(("trusts", _certificate_line(authority)) for authority in webhook.get("caCertificates") or ())
     return lines
+
+
+def _certificate_line(certificate: dict[str, Any]) -> str:
+    return f"{certificate['subject']}, until {certificate['notAfter']}, SHA-256 {certificate['fingerprint']}"

@@ -25,6 +25,8 @@ class OptionName(StrEnum):
     CONCURRENCY = "concurrency"
     IP_VERSION = "ipVersion"
     PROXY = "proxy"
+    CLIENT_CERTIFICATE = "clientCertificate"
+    CA_CERTIFICATES = "caCertificates"
     HEADERS = "headers"
     FILTER = "filter"
 

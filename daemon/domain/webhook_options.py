@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from daemon.domain.certificates import ClientCertificate, OwnAuthorities
 from daemon.domain.custom_headers import CustomHeader, is_another_receiver, with_kept_values, without_secrets_of
 from daemon.domain.key_pairs import SigningKeys
 from daemon.domain.retries import Jitter, NamedSchedule, WhileRetrying
@@ -27,6 +28,8 @@ class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     others do while a delivery waits for its retry. `signature_scheme` says with what deliveries are signed;
     `signing_keys` are made by the daemon when a scheme first needs them, and stay. `ip_version` is the only family of
     addresses to connect to, and `proxy` is used before that of the settings. `headers` are sent with each attempt.
+    `client_certificate` is shown to receivers that ask for one; `ca_certificates` vouch for the receiver, instead of
+    the system's authorities.
     `filter` says which events of the subscribed types it gets (`daemon.filters.language`), None for all.
     """
 
@@ -42,6 +45,8 @@ class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     concurrency: int = 1
     ip_version: IpVersion | None = None
     proxy: ProxyOption | None = None
+    client_certificate: ClientCertificate | None = None
+    ca_certificates: OwnAuthorities | None = None
     filter: str | None = None
     headers: tuple[CustomHeader, ...] = ()
 

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 
 from daemon.egress.addresses import Address, refusal
+from daemon.egress.client_tls import ClientTls
 from daemon.egress.errors import (
     BlockedAddress,
     DnsError,
@@ -17,6 +18,7 @@ from daemon.egress.errors import (
     TlsError,
     is_shortage,
     public_reason,
+    refused_certificate,
 )
 from daemon.egress.racing import MoreSockets, NoneConnected, connect_to_first
 from daemon.egress.resolver import Resolve
@@ -90,14 +92,19 @@ def _out_of_descriptors() -> OutOfDescriptors:
     return OutOfDescriptors("the daemon is out of sockets")
 
 
-async def start_tls(connected: socket.socket, target: Target, tls: ssl.SSLContext) -> Wire:
-    """Verify the certificate of whoever is at the other end for the target's name. Raises TlsError."""
+async def start_tls(
+    connected: socket.socket, target: Target, tls: ssl.SSLContext, *, own: ClientTls | None = None
+) -> Wire:
+    """Verify the certificate of whoever is at the other end for the target's name. Raises TlsError.
+
+    `own` is what the context has of the webhook's own.
+    """
     try:
-        wire = TlsWire(connected, tls, target.host)
+        wire = TlsWire(connected, tls, target.host, shows_certificate=bool(own and own.certificate))
         await wire.handshake()
     except ssl.SSLError as error:
         connected.close()
-        raise TlsError(_tls_sentence(error, target.host), str(error)) from error
+        raise TlsError(_tls_sentence(error, target.host, own), str(error)) from error
     except OSError as error:
         connected.close()
         raise TlsError(f"{target.host} closed the connection during the TLS handshake", str(error)) from error
@@ -107,10 +114,13 @@ async def start_tls(connected: socket.socket, target: Target, tls: ssl.SSLContex
     return wire
 
 
-def _tls_sentence(error: ssl.SSLError, host: str) -> str:
+def _tls_sentence(error: ssl.SSLError, host: str, own: ClientTls | None = None) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = error.verify_message.rstrip(".") if error.verify_code in _CERTIFICATE_FAULTS else "not trusted"
-        return f"the certificate is not valid for {host} ({reason})"
+        judges = " by the webhook's own CAs" if own and own.authorities else ""
+        return f"the certificate is not valid for {host}{judges} ({reason})"
+    if (refused := refused_certificate(error, bool(own and own.certificate))) is not None:
+        return refused
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return f"{host} closed the connection during the TLS handshake"
     if error.reason == "WRONG_VERSION_NUMBER":

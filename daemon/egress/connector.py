@@ -3,11 +3,13 @@
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from daemon.domain.errors import UrlNotAllowed
 from daemon.egress.addresses import Address, parse_address
+from daemon.egress.client_tls import TlsContexts
 from daemon.egress.connect import checked_addresses, connect_directly, resolved, start_tls
-from daemon.egress.errors import BlockedAddress, DnsError, NoLookupSlot, NotConnected, ProxyFailed
+from daemon.egress.errors import BlockedAddress, DnsError, NoLookupSlot, NotConnected, ProxyFailed, TlsError
 from daemon.egress.lookups import Lookup, Lookups
 from daemon.egress.operator_proxy import OperatorProxy
 from daemon.egress.proxied import AT_THE_PROXY, connect_through, proxy_failed
@@ -26,7 +28,7 @@ class Connector:
         rules: EgressRules,
         lookups: Lookups,
         *,
-        tls: ssl.SSLContext,
+        contexts: TlsContexts,
         operator_proxy: OperatorProxy | None,
         webhook_proxies: bool,
     ) -> None:
@@ -34,7 +36,8 @@ class Connector:
         self.more: MoreSockets = NoMoreSockets()
         self._rules = rules
         self._lookups = lookups
-        self._tls = tls
+        self._contexts = contexts
+        self._context: ssl.SSLContext | None = None
         self._operator_proxy = operator_proxy
         self._webhook_proxies = webhook_proxies
         self._lookup: Lookup | None = None
@@ -44,6 +47,9 @@ class Connector:
         """Wait for a proxy that works, and for the slot of the target's lookup, kept until `open` or `release`."""
         self.release()
         self._team_id = team_id
+        if self.way.tls is not None and target.scheme == "https":
+            with suppress(TlsError):  # `open` raises it
+                self._context = await self._contexts.context_for(self.way.tls)
         proxy = self._proxy
         if proxy is not None and proxy.is_operators and self._operator_proxy is not None:
             await self._operator_proxy.wait()
@@ -52,6 +58,7 @@ class Connector:
 
     def release(self) -> None:
         """Give back the slot of a lookup that was not made."""
+        self._context = None
         if self._lookup is not None:
             self._lookup.release()
             self._lookup = None
@@ -63,6 +70,7 @@ class Connector:
         """
         if self.way.proxy is not None and not self._webhook_proxies:
             raise BlockedAddress("all deliveries go through the operator's proxy: remove the webhook's own")
+        context = await self._context_for(target)
         if (proxy := self._proxy) is None:
             connected = await connect_directly(target, await self._addresses_of(target), self.more)
         else:
@@ -70,7 +78,13 @@ class Connector:
             addresses = None if is_for_proxy else await self._addresses_of(target)
             connected = await self._through(proxy, target, addresses=addresses, at_stage=at_stage)
             at_stage("connecting")
-        return Wire(connected) if target.scheme == "http" else await start_tls(connected, target, self._tls)
+        return Wire(connected) if context is None else await start_tls(connected, target, context, own=self.way.tls)
+
+    async def _context_for(self, target: Target) -> ssl.SSLContext | None:
+        prepared, self._context = self._context, None
+        if prepared is not None or target.scheme == "http":
+            return prepared
+        return await self._contexts.context_for(self.way.tls)
 
     def too_late(self, stage: str) -> ProxyFailed | None:
         """Return whose fault it is that the deadline passed at this stage, None if it may be the receiver's."""

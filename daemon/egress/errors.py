@@ -12,6 +12,18 @@ import httpx
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 # Caused by the receiver, and shown to the team; others, such as those of a firewall of ours, go to the log only.
 _CAUSED_BY_RECEIVER = {errno.ECONNREFUSED: "connection refused", errno.ECONNRESET: "connection reset by peer"}
+# Alerts about the certificate that we show, or do not (RFC 8446, 6.2), as OpenSSL names them.
+_ALERTS_ABOUT_CERTIFICATE = (
+    "BAD_CERTIFICATE",
+    "UNSUPPORTED_CERTIFICATE",
+    "CERTIFICATE_REVOKED",
+    "CERTIFICATE_EXPIRED",
+    "CERTIFICATE_UNKNOWN",
+    "UNKNOWN_CA",
+    "ACCESS_DENIED",
+    "CERTIFICATE_REQUIRED",
+    "DECRYPT_ERROR",
+)
 # Faults of our OpenSSL, not of what the receiver sent.
 _CAUSED_BY_OPENSSL = ("INTERNAL_ERROR", "MALLOC_FAILURE")
 
@@ -22,6 +34,18 @@ def public_reason(error: OSError) -> str | None:
         known = error.library == "SSL" and error.reason is not None and error.reason not in _CAUSED_BY_OPENSSL
         return error.reason.lower().replace("_", " ") if known else None
     return _CAUSED_BY_RECEIVER.get(error.errno or 0)
+
+
+def refused_certificate(error: ssl.SSLError, shows_certificate: bool) -> str | None:
+    """Return how the receiver refuses our certificate, or that we have none; None if the error is another one."""
+    alert = (error.reason or "").partition("_ALERT_")[2]
+    if alert not in _ALERTS_ABOUT_CERTIFICATE:
+        return None
+    reason = alert.lower().replace("_", " ")
+    if shows_certificate:
+        return f"the receiver refuses the webhook's client certificate ({reason})"
+    is_missed = alert == "CERTIFICATE_REQUIRED"
+    return f"the receiver wants a client certificate, and the webhook has none ({reason})" if is_missed else None
 
 
 def is_shortage(error: OSError) -> bool:

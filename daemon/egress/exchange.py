@@ -4,7 +4,7 @@ import ssl
 
 import httpx
 
-from daemon.egress.errors import ConnectionBroken, TlsError, public_reason
+from daemon.egress.errors import ConnectionBroken, TlsError, public_reason, refused_certificate
 from daemon.egress.response import Response
 from daemon.egress.wire import Wire
 
@@ -30,7 +30,8 @@ async def _receive_into(response: Response, wire: Wire) -> None:
     try:
         data = await wire.receive()
     except ssl.SSLError as error:
-        raise TlsError(f"the TLS connection broke{_because(error)}", str(error)) from error
+        refused = refused_certificate(error, wire.shows_certificate)
+        raise TlsError(refused or f"the TLS connection broke{_because(error)}", str(error)) from error
     except OSError as error:
         sentence = f"the connection broke before the response was complete{_because(error)}"
         raise ConnectionBroken(sentence, str(error)) from error

@@ -6,10 +6,11 @@ from pathlib import Path
 import certifi
 
 
-def make_tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
+def make_tls_context(ca_file: Path | None = None, *, authorities: str | None = None) -> ssl.SSLContext:
     """Return a client context: verifies certificate and name, TLS 1.2 or newer, HTTP/1.1 by ALPN (RFC 7301).
 
-    Trusts the system's authorities (certifi's if the system has none) and those in `ca_file`, a PEM file.
+    Trusts the system's authorities (certifi's if the system has none) and those in `ca_file`, a PEM file; with
+    `authorities` (PEM) those alone, one that another vouches for among them.
     Raises OSError or ssl.SSLError when `ca_file` cannot be read.
     """
     # Not ssl.create_default_context(): it writes session keys to the file named by SSLKEYLOGFILE.
@@ -18,6 +19,10 @@ def make_tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
     # Renegotiation needs writes while reading, which TlsWire does not do.
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
+    if authorities is not None:
+        context.load_verify_locations(cadata=authorities)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        return context
     if _system_has_authorities():
         context.load_default_certs()
     else:

@@ -9,6 +9,7 @@ import httpx
 import trio
 
 from daemon.domain.errors import UrlNotAllowed
+from daemon.egress.client_tls import TlsContexts
 from daemon.egress.connector import Connector
 from daemon.egress.deadlines import Deadlines
 from daemon.egress.errors import BlockedAddress, DeadlinePassed, NotPermitted
@@ -87,7 +88,7 @@ class EndpointTransport(Transport):
         self,
         rules: EgressRules,
         lookups: Lookups,
-        tls: ssl.SSLContext,
+        tls: ssl.SSLContext | TlsContexts,
         *,
         deadlines: Deadlines,
         idle_s: float = 30.0,
@@ -100,8 +101,9 @@ class EndpointTransport(Transport):
         `webhook_proxies` says whether a webhook may go by a proxy of its own.
         """
         self._rules = rules
+        contexts = tls if isinstance(tls, TlsContexts) else TlsContexts(tls)
         self._connector = Connector(
-            rules, lookups, tls=tls, operator_proxy=operator_proxy, webhook_proxies=webhook_proxies
+            rules, lookups, contexts=contexts, operator_proxy=operator_proxy, webhook_proxies=webhook_proxies
         )
         self._deadlines = deadlines
         self._idle_s = idle_s

@@ -21,6 +21,8 @@ class Wire:
 
     After `hang_up`, every wait raises DeadlinePassed.
 
+    `shows_certificate` says whether the peer was shown one of ours if it asked.
+
     `truncated` says, at the end of the stream, that data may be missing: TLS ended without close_notify.
     """
 
@@ -28,6 +30,7 @@ class Wire:
         self._socket = connected
         self._is_hung_up = False
         self.truncated = False
+        self.shows_certificate = False
 
     def hang_up(self) -> None:
         """End the wait that is going on, if there is one, and all later ones. It still has to be closed."""
@@ -101,8 +104,11 @@ class Wire:
 class TlsWire(Wire):
     """A connection with TLS, verified for `host`. Call `handshake` first."""
 
-    def __init__(self, connected: socket.socket, context: ssl.SSLContext, host: str) -> None:
+    def __init__(
+        self, connected: socket.socket, context: ssl.SSLContext, host: str, *, shows_certificate: bool = False
+    ) -> None:
         super().__init__(connected)
+        self.shows_certificate = shows_certificate
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host.removesuffix("."))

@@ -10,6 +10,7 @@ from daemon.crypto.idempotency import Once
 from daemon.crypto.vault import Vault
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.audit import THE_DAEMON, Actor, AuditAction
+from daemon.domain.certificates import with_key_sealed
 from daemon.domain.changes import (
     Delete,
     Edit,
@@ -158,6 +159,7 @@ class Webhooks:
         return structs.replace(
             options,
             proxy=with_password_sealed(options.proxy, seal),
+            client_certificate=with_key_sealed(options.client_certificate, seal),
             headers=with_sealed_values(options.headers, seal),
             signing_keys=keys,
         )

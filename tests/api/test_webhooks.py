@@ -27,6 +27,8 @@ FIELDS = {
     ),
     *OPTIONS,
     "proxy",
+    "clientCertificate",
+    "caCertificates",
 }
 WRONG_CHANGES: tuple[dict[str, Any], ...] = (
     {"name": ""},

@@ -280,6 +280,12 @@ CASES = [
         "socks5://u@proxy.example.com:1080 (with a password)",
     ),
     (
+        "webhooks update wh_1 --reset clientCertificate",
+        ("PATCH", "/v1/webhooks/wh_1", {"clientCertificate": None}),
+        {**WEBHOOK, "caCertificates": [{"subject": "CN=Ours", "notAfter": "2030-01-01", "fingerprint": "00ff"}]},
+        "CN=Ours, until 2030-01-01, SHA-256 00ff",
+    ),
+    (
         "webhooks update wh_1 --reset proxy",
         ("PATCH", "/v1/webhooks/wh_1", {"proxy": None}),
         {**WEBHOOK, "ipVersion": "6"},

@@ -1,8 +1,12 @@
 """A webhook's own way out where several nodes share the webhooks (contract "Options of a webhook")."""
 
+import trustme
+
+from daemon.crypto.certificates import client_certificate
 from daemon.domain.sealed import Sealed
 from daemon.domain.way_out_options import ProxyOption
 from daemon.domain.webhook_options import WebhookOptions
+from tests.support.certificates import make_identity
 from tests.support.daemon import RunningDaemon
 
 URL = "http://kakiyo@proxy.example.com:3128"
@@ -30,3 +34,22 @@ async def test_a_proxy_is_changed_at_whichever_node_and_its_password_stays_seale
         changed = await second.change(webhook, options=other, changed_options=("proxy",))
         assert changed is not None
         assert changed.options == other
+
+
+async def test_a_client_certificate_is_changed_at_whichever_node_and_its_key_stays_sealed(
+    pair: tuple[RunningDaemon, RunningDaemon],
+) -> None:
+    first, second = pair
+    team = await first.team()
+    webhook = await first.webhook(team, "https://receiver.example/")
+    own = make_identity(trustme.CA())
+    certificate = client_certificate(own.certificate, own.key)
+    given = WebhookOptions(client_certificate=certificate)
+    changed = await second.change(webhook, options=given, changed_options=("client_certificate",))
+    assert changed is not None
+    for node in pair:
+        kept = (await node.current(webhook)).options.client_certificate
+        assert kept is not None
+        assert kept.facts == certificate.facts
+        assert "PRIVATE KEY" not in kept.private_key.sealed
+        assert "PRIVATE KEY" in node.parts.vault.open(kept.private_key.sealed, webhook.id)
