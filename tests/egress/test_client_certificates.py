@@ -184,5 +184,10 @@ def test_a_context_with_a_certificate_leaves_no_descriptor_and_no_file(clients: 
     assert context.keylog_filename is None
 
 
+def test_with_own_authorities_the_systems_are_not_trusted(authority: TestAuthority) -> None:
+    context = own_tls_context(ClientTls(authorities=own_authority(authority)), authority.ca_file)
+    assert context.cert_store_stats()["x509_ca"] == 1
+
+
 def test_no_key_is_in_what_is_printed_of_a_way(clients: trustme.CA) -> None:
     assert "PRIVATE" not in repr(Way(tls=identity(clients)))
