@@ -21,6 +21,7 @@ from api.http.known import EventName, Known, OneTeam
 from api.http.wire import Input, InputTime
 from api.limits.sizes import MAX_BATCH_EVENTS
 from api.routes.batch_parsing import array_items, line_items
+from daemon.domain.delivery_terms import Priority
 
 MAX_DEPTH = 250  # of data: beyond it many parsers of receivers fail
 _REFUSALS = (MsgspecError, RecursionError, UnicodeDecodeError)
@@ -46,6 +47,11 @@ class SubmittedEvent(Input):
     expires_at: InputTime | None = Field(
         None, description="Cancelled once this time has passed, 90 days ahead at most; never, if left out."
     )
+    priority: Priority | None = Field(
+        None,
+        description="`low`: behind all others of its webhooks that are pending; `normal`, if left out.",
+        strict=False,
+    )
 
 
 class Envelope(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -57,11 +63,12 @@ class Envelope(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     timestamp: str | None = None
     deliver_at: str | None = None
     expires_at: str | None = None
+    priority: str | None = None
 
     @property
     def rare_texts(self) -> Mapping[str, str | None]:
         """The members that few events have, all of them texts."""
-        return {"deliverAt": self.deliver_at, "expiresAt": self.expires_at}
+        return {"deliverAt": self.deliver_at, "expiresAt": self.expires_at, "priority": self.priority}
 
 
 class _Data(Struct):
@@ -172,6 +179,7 @@ def _read_strictly(text: str, path: str, known: Known) -> Envelope:
         timestamp=value.get("timestamp"),
         deliver_at=value.get("deliverAt"),
         expires_at=value.get("expiresAt"),
+        priority=value.get("priority"),
     )
 
 

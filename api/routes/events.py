@@ -242,6 +242,7 @@ _LISTED_EXAMPLE = {
     "size": 203,
     "deliverAt": None,
     "expiresAt": None,
+    "priority": "normal",
     "key": {"id": "key_01jzy8h2k4n6q8s0v2x4z6b8d0", "name": "CRM sync"},
 }
 _BODY_EXAMPLE = {

@@ -119,7 +119,7 @@ def _new_event(call: Call, envelope: Envelope, path: str, now: int, traceparent:
     body = _body(envelope.event, team_id, timestamp=format_time(timestamp), data=data)
     if len(body) > MAX_EVENT_BYTES:
         raise too_large(f"an event has at most {MAX_EVENT_BYTES // KIB} KiB", path)
-    has_none = envelope.deliver_at is None and envelope.expires_at is None
+    has_none = envelope.deliver_at is None and envelope.expires_at is None and envelope.priority is None
     terms = None if has_none else read_terms(envelope, path, now=now, known=call.known)
     return NewEvent(team_id, envelope.event, timestamp=timestamp, body=body, traceparent=traceparent, terms=terms)
 

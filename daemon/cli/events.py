@@ -18,6 +18,7 @@ from daemon.cli.options import (
     idempotency_headers,
     with_api_options,
 )
+from daemon.domain.delivery_terms import Priority
 from daemon.domain.operations import About
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def send(
     expires_at: Annotated[
         str | None, option("--expires-at", help="Cancelled once it has passed: a time, or 2h.")
     ] = None,
+    priority: Annotated[Priority | None, option("--priority", help="'low': behind others that are pending.")] = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
@@ -64,7 +66,7 @@ def send(
     from daemon.cli.times import api_time, api_time_ahead
 
     content = read_json_text(data)
-    terms = {"deliverAt": api_time_ahead(deliver_at), "expiresAt": api_time_ahead(expires_at)}
+    terms = {"deliverAt": api_time_ahead(deliver_at), "expiresAt": api_time_ahead(expires_at), "priority": priority}
     beside = present({"event": event, "teamId": team_id, "timestamp": api_time(timestamp), **terms})
     with connect(api) as client:
         body = json_bytes(beside).removesuffix(b"}") + b', "data": %s}' % content
@@ -214,7 +216,8 @@ def _print_event(reply: "Reply") -> None:
 
 def _terms(event: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return a line for each of the event's terms, if it has any."""
-    lines = (("not before", event.get("deliverAt")), ("expires", event.get("expiresAt")))
+    priority = None if event.get("priority") == "normal" else event.get("priority")
+    lines = (("not before", event.get("deliverAt")), ("expires", event.get("expiresAt")), ("priority", priority))
     return [line for line in lines if line[1] is not None]
 
 

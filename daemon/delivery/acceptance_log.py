@@ -50,7 +50,8 @@ def _fields(command: AcceptEvents, matched: MatchedEvent) -> Mapping[str, Any]:
 
 def _terms(terms: DeliveryTerms) -> Mapping[str, Any]:
     times = {"deliverAt": terms.deliver_at, "expiresAt": terms.expires_at}
-    return {name: rfc_3339(at) for name, at in times.items() if at is not None}
+    shown = {name: rfc_3339(at) for name, at in times.items() if at is not None}
+    return {**shown, "priority": "low"} if terms.low else shown
 
 
 def _first_delivery_ids(command: AcceptEvents, matched: MatchedEvent) -> list[str]:

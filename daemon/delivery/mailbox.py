@@ -42,12 +42,14 @@ class Change:
 class Mailbox:
     """Owned by the fleet, so that it outlives a crash of its actor. Putting something in never blocks."""
 
-    __slots__ = ("_change_waiters", "_work_waiters", "behind", "changes", "hints", "overtaken")
+    __slots__ = ("_change_waiters", "_work_waiters", "behind", "changes", "hints", "low", "more_low", "overtaken")
 
     def __init__(self) -> None:
         self.behind = True
         self.overtaken = False
         self.hints: deque[Work] = deque()
+        self.low: deque[Work] = deque()  # of low priority
+        self.more_low = False  # there may be more of these in the database
         self.changes: deque[Change] = deque()
         self._work_waiters = trio.lowlevel.ParkingLot()
         self._change_waiters = trio.lowlevel.ParkingLot()
@@ -56,11 +58,20 @@ class Mailbox:
         """Hint at a delivery that was just committed. Hints come in the order of `seq`."""
         if self.behind:
             return
-        if len(self.hints) < CAPACITY:
+        if work.low:
+            self._offer_low(work)
+        elif len(self.hints) < CAPACITY:
             self.hints.append(work)
         else:
             self.mark_stale()
         self._work_waiters.unpark_all()
+
+    def _offer_low(self, work: Work) -> None:
+        if self.more_low or len(self.low) == CAPACITY:
+            self.low.clear()
+            self.more_low = True
+        else:
+            self.low.append(work)
 
     def request_change(self, change: Change) -> None:
         """Ask for a change; it is made even while a delivery waits for its retry."""
@@ -70,6 +81,7 @@ class Mailbox:
     def mark_stale(self) -> None:
         """Drop the hints: the database has them all."""
         self.hints.clear()
+        self.low.clear()
         self.behind = True
         self._work_waiters.unpark_all()
 
@@ -80,16 +92,16 @@ class Mailbox:
 
     def mark_fresh(self) -> None:
         """Take hints again: call it before reading the database, so that nothing is missed in between."""
-        self.behind = self.overtaken = False
+        self.behind = self.overtaken = self.more_low = False
 
     @property
     def empty(self) -> bool:
         """Whether nothing waits here."""
-        return not (self.hints or self.behind or self.changes)
+        return not (self.hints or self.behind or self.low or self.more_low or self.changes)
 
     async def wait_for_work(self) -> None:
         """Wait until there is a hint, or a reason to read the database."""
-        while not (self.hints or self.behind):
+        while not (self.hints or self.behind or self.low or self.more_low):
             await self._work_waiters.park()
 
     async def wait_for_change(self) -> None:

@@ -24,6 +24,10 @@ Each comes out once, and in order:
   aside, and committed, so none of them is pending in order, unless it was taken back since. (A resent delivery comes
   without a hint, by `Fleet.wake`: possibly behind the hint of a younger one.)
 
+Deliveries of *low* priority come out while there are no others: they have a page and hints of their own, each with the
+same rules. `mailbox.more_low` says that there may be more of them in the database than is here; it does not stop the
+hints of the others, so none of these waits behind a page of low ones.
+
 One task calls `next` and, under cancellation, loses what it took: it is pending in the database, and the next life
 begins behind. Another task may call `clear` while a page is being read: that page is dropped as well.
 """
@@ -57,7 +61,16 @@ class WorkQueue:
     and committed before `read_pending` reads: what is pending then was never taken.
     """
 
-    __slots__ = ("_highest_seq", "_mailbox", "_page", "_page_limit", "_read_pending", "_times_forgotten")
+    __slots__ = (
+        "_highest_low",
+        "_highest_seq",
+        "_low",
+        "_mailbox",
+        "_page",
+        "_page_limit",
+        "_read_pending",
+        "_times_forgotten",
+    )
 
     def __init__(
         self, mailbox: Mailbox, read_pending: ReadPending, page_limit: Callable[[], int], *, page: Sequence[Work] = ()
@@ -66,7 +79,8 @@ class WorkQueue:
         self._read_pending = read_pending
         self._page_limit = page_limit
         self._page: deque[Work] = deque()
-        self._highest_seq = 0
+        self._highest_seq = self._highest_low = 0
+        self._low: deque[Work] = deque()
         self._times_forgotten = 0
         self._keep(page, FIRST_PAGE)
 
@@ -78,14 +92,21 @@ class WorkQueue:
             if work := self._take():
                 self._highest_seq = max(self._highest_seq, work.seq)
                 return work
-            if not self._mailbox.behind:
+            if self._mailbox.behind:
+                await self._refill()
+            elif low := self._take_low():
+                self._highest_low = max(self._highest_low, low.seq)
+                return low
+            elif self._mailbox.more_low:
+                await self._refill()
+            else:
                 return None
-            await self._refill()
 
     def clear(self) -> None:
         """Drop what was read ahead, since some of it may be cancelled now: the database has what is left."""
         self._times_forgotten += 1
         self._page.clear()
+        self._low.clear()
         self._mailbox.mark_stale()
 
     def _take(self) -> Work | None:
@@ -93,6 +114,14 @@ class WorkQueue:
             return self._page.popleft()
         hints = self._mailbox.hints
         while hints and hints[0].seq <= self._highest_seq:  # read from the database already
+            hints.popleft()
+        return hints.popleft() if hints else None
+
+    def _take_low(self) -> Work | None:
+        if self._low:
+            return self._low.popleft()
+        hints = self._mailbox.low
+        while hints and hints[0].seq <= self._highest_low:  # read from the database already
             hints.popleft()
         return hints.popleft() if hints else None
 
@@ -108,6 +137,12 @@ class WorkQueue:
         self._keep(page, limit)
 
     def _keep(self, page: Sequence[Work], limit: int) -> None:
-        self._page.extend(page)
-        if len(page) == limit:
+        self._page.extend(work for work in page if not work.low)
+        self._low = deque(work for work in page if work.low)
+        if len(page) < limit:
+            return
+        if self._low:
+            self._mailbox.more_low = True
+            self._mailbox.low.clear()
+        else:
             self._mailbox.mark_stale()

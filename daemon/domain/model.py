@@ -214,7 +214,7 @@ class Delivery:
     `attempts_made` counts the attempts that ended; `next_attempt_at` is set while a retry waits. `origin` is how it was
     queued again, None if it was made of its event; `origin_id` is the delivery that it was queued again for, if there
     was one: a recovered event may have had none. One that `waits_aside` holds no other one of its webhook until
-    `next_attempt_at`.
+    `next_attempt_at`; one that `is_low` waits behind all that are pending otherwise.
     """
 
     seq: int
@@ -233,6 +233,7 @@ class Delivery:
     origin: Origin | None = None
     origin_id: str | None = None
     waits_aside: bool = False
+    is_low: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +313,7 @@ class Work(Struct, frozen=True, gc=False):
     test: bool = False
     traceparent: str | None = None
     expires_at: int | None = None
+    low: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ def event_summary(row: Row[*tuple[Any, ...]]) -> EventSummary:
 def _terms(row: Row[*tuple[Any, ...]]) -> DeliveryTerms | None:
     """Return the terms of a row with their columns of `events`."""
     deliver_at = right("events", "deliver_at", row.deliver_at)
-    terms = DeliveryTerms(deliver_at=deliver_at, expires_at=right("events", "expires_at", row.expires_at))
+    expires_at, low = right("events", "expires_at", row.expires_at), right("events", "low", row.low)
+    terms = DeliveryTerms(deliver_at=deliver_at, expires_at=expires_at, low=bool(low))
     return None if terms == _AT_ONCE else terms
 
 

@@ -31,7 +31,7 @@ from daemon.domain.printable import printable
 from daemon.domain.webhook_options import options_from_text, options_to_text
 from daemon.store.cells import Kind, kind_of
 from daemon.store.schema import metadata
-from daemon.store.stored_status import PENDING_ASIDE, status_of
+from daemon.store.stored_status import PENDING_ASIDE, PENDING_LOW, status_of
 
 
 class DamagedRow(StoreUnavailable):
@@ -215,6 +215,7 @@ def delivery(row: Row[Any]) -> Delivery:
         origin=Origin(row.origin) if row.origin else None,
         origin_id=row.origin_id,
         waits_aside=row.status == PENDING_ASIDE,
+        is_low=row.status == PENDING_LOW,
     )
 
 
@@ -258,7 +259,7 @@ def failed_delivery(row: Row[Any]) -> FailedDelivery:
 
 def work(row: Sequence[Any]) -> Work:
     """Return the Work of a pending delivery's columns, in the order of its fields."""
-    seq, delivery_id, event_id, event_type, body, created_at, made, due_at, test, trace, expires_at = row
+    seq, delivery_id, event_id, event_type, body, created_at, made, due_at, test, trace, expires_at, status = row
     times = (due_at is None or type(due_at) is int) and (expires_at is None or type(expires_at) is int)
     numbers = type(made) is int and type(created_at) is int and times
     texts = type(delivery_id) is type(event_type) is str and (trace is None or type(trace) is str)
@@ -277,6 +278,7 @@ def work(row: Sequence[Any]) -> Work:
         test=bool(test),
         traceparent=trace,
         expires_at=expires_at,
+        low=status == PENDING_LOW,
     )
 
 

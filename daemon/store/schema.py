@@ -17,7 +17,7 @@ from daemon.store.waiting_schema import expiries as expiries
 from daemon.store.waiting_schema import set_aside as set_aside
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0031"
+HEAD_REVISION = "0032"
 
 
 teams = Table(
@@ -108,6 +108,7 @@ events = Table(
     Column("key_id", Text),  # whose key it came with; NULL: nobody knows
     Column("deliver_at", BigInteger),  # NULL: at once
     Column("expires_at", BigInteger),  # NULL: never
+    Column("low", Boolean),  # its priority; NULL: normal
     Index("ix_events_team", "team_id", "seq"),
 )
 

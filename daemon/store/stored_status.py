@@ -1,4 +1,5 @@
-"""How the status of a delivery is kept: a pending one that waits aside is kept apart from its webhook's order.
+"""How the status of a delivery is kept: a pending one that waits aside, or is of low priority, is kept
+apart from its webhook's order.
 
 So whoever reads what a webhook gets next passes none of those, however many they are.
 """
@@ -10,9 +11,12 @@ from daemon.domain.model import DeliveryStatus
 PENDING = DeliveryStatus.PENDING.value
 # Not before its time, which is in `set_aside`.
 PENDING_ASIDE = "pending_aside"
+# Behind all of its webhook that are pending otherwise.
+PENDING_LOW = "pending_low"
 
-PENDING_WORDS = (PENDING, PENDING_ASIDE)
-STATUS_WORDS = (*DeliveryStatus, PENDING_ASIDE)
+QUEUED_WORDS = (PENDING, PENDING_LOW)
+PENDING_WORDS = (*QUEUED_WORDS, PENDING_ASIDE)
+STATUS_WORDS = (*DeliveryStatus, PENDING_LOW, PENDING_ASIDE)
 
 
 def status_of(word: str) -> DeliveryStatus:

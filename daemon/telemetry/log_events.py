@@ -57,6 +57,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "needRestart": "Names of changed settings that take effect only after a restart",
         "owned": "How many shards this node owns afterwards",
         "outcome": "What happened on the wire: `delivered`, `http_error`, `timeout`, …",
+        "priority": "`low`; left out if normal",
         "path": "Path of the route, such as `/v1/webhooks/{webhook_id}`; of a key file, where it is",
         "reason": "Why",
         "recipients": "How many addresses",
@@ -108,7 +109,7 @@ _INFO = _table(
     ("daemon_stopped", "", "Everything is on disk and the process exits"),
     (
         "event_accepted",
-        "eventId eventType teamId deliveries deliveryIds test traceId deliverAt expiresAt",
+        "eventId eventType teamId deliveries deliveryIds test traceId deliverAt expiresAt priority",
         "An event is on disk, and this many deliveries of it are pending",
     ),
     ("store_recovered", "durationMs", "The database works again"),

@@ -47,7 +47,26 @@ async def test_an_event_for_later_is_shown_with_its_time_and_so_is_its_delivery(
 
 async def test_an_event_without_terms_has_none(api: RunningApi) -> None:
     event = (await api.as_acme.get(f"/v1/events/{await api.submit()}")).value
-    assert (event["deliverAt"], event["expiresAt"]) == (None, None)
+    assert (event["deliverAt"], event["expiresAt"], event["priority"]) == (None, None, "normal")
+
+
+@pytest.mark.parametrize("priority", ["low", "normal", None])
+async def test_an_event_says_its_priority(api: RunningApi, priority: str | None) -> None:
+    await api.webhook()
+    answer = await submit(api, priority=priority)
+    event = (await api.as_acme.get(f"/v1/events/{answer.value['id']}")).value
+    assert event["priority"] == (priority or "normal")
+    [listed] = (await api.as_acme.get("/v1/events")).value["items"]
+    assert listed["priority"] == (priority or "normal")
+
+
+async def test_a_delivery_of_low_priority_is_pending(api: RunningApi) -> None:
+    webhook = await api.webhook()
+    await api.as_acme.patch(f"/v1/webhooks/{webhook['id']}", {"paused": True})
+    await submit(api, priority="low")
+    for query in ({"status": "pending"}, {"status": "pending", "webhookId": webhook["id"]}, {}):
+        [listed] = (await api.as_acme.get("/v1/deliveries", **query)).value["items"]
+        assert (listed["status"], listed["waitsAside"], listed["waitingForResume"]) == ("pending", False, True)
 
 
 async def test_an_event_that_expires_says_when_and_its_delivery_that_it_has(api: RunningApi) -> None:
@@ -80,6 +99,9 @@ WRONG: tuple[tuple[dict[str, Any], str], ...] = (
     ({"expiresAt": "tomorrow"}, "$.expiresAt"),
     ({"expiresAt": "2127-01-15T08:00:00Z"}, "$.expiresAt"),
     ({"deliverAt": None, "expiresAt": ""}, "$.expiresAt"),
+    ({"priority": "high"}, "$.priority"),
+    ({"priority": 1}, "$.priority"),
+    ({"priority": ""}, "$.priority"),
     ({"deliver_at": "2027-01-15T08:00:00Z"}, "$.deliver_at"),
 )
 
@@ -101,7 +123,7 @@ async def test_a_time_may_be_90_days_ahead_and_no_more(api: RunningApi) -> None:
 
 
 def _both(api: RunningApi, deliver_at: str) -> dict[str, str]:
-    return {"deliverAt": deliver_at, "expiresAt": at(api, 600)}
+    return {"deliverAt": deliver_at, "expiresAt": at(api, 600), "priority": "low"}
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson"])

@@ -386,7 +386,8 @@ CASES = [
         "7",
     ),
     (
-        'events send --type a.b --data {"x":1} --deliver-at 2027-01-15T10:30:00Z --expires-at 2027-01-16T10:30:00Z',
+        'events send --type a.b --data {"x":1} --deliver-at 2027-01-15T10:30:00Z --expires-at 2027-01-16T10:30:00Z'
+        " --priority low",
         (
             "POST",
             "/v1/events",
@@ -394,6 +395,7 @@ CASES = [
                 "event": "a.b",
                 "deliverAt": "2027-01-15T10:30:00.000Z",
                 "expiresAt": "2027-01-16T10:30:00.000Z",
+                "priority": "low",
                 "data": {"x": 1},
             },
         ),

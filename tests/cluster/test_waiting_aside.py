@@ -84,3 +84,34 @@ async def test_what_expires_is_cancelled_by_whoever_owns_the_webhook(
     for webhook in webhooks:
         assert await first.statuses(webhook) == ["cancelled"]
     assert cluster.receiver.arrivals == []
+
+
+async def test_what_is_of_low_priority_goes_behind_the_others_whichever_nodes_took_them(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, second = pair
+    team = await first.team()
+    webhooks = [await first.webhook(team, f"{URL}/{number}") for number in range(8)]
+    assert {owns(first, webhook) for webhook in webhooks} == {True, False}, "each node delivers for some"
+    for webhook in webhooks:
+        await first.change(webhook, paused=True)
+    await first.submit_on(team, DeliveryTerms(low=True), 1)
+    await second.submit_on(team, DeliveryTerms(low=True), 2)
+    await second.submit(team, 3)
+    await first.submit(team, 4)
+    for webhook in webhooks:
+        await second.change(webhook, paused=False)
+    await until(lambda: len(cluster.receiver.arrivals) == 32)
+    for number in range(8):
+        assert [arrival.number for arrival in cluster.receiver.at(f"{URL}/{number}")] == [3, 4, 1, 2]
+
+
+async def test_one_of_low_priority_is_delivered_at_once_where_nothing_else_waits(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, _ = pair
+    team = await first.team()
+    webhooks = [await first.webhook(team, f"{URL}/{number}") for number in range(8)]
+    assert {owns(first, webhook) for webhook in webhooks} == {True, False}, "each node delivers for some"
+    await first.submit_on(team, DeliveryTerms(low=True), 1)
+    await until(lambda: len(cluster.receiver.arrivals) == 8)

@@ -3,11 +3,12 @@
 from html import unescape
 from typing import Any
 
+import httpx
 import pytest
 import trio
 
 from api.http.wire import format_time
-from tests.support.api_client import MESSAGE_SENT, RunningApi
+from tests.support.api_client import MESSAGE_SENT, PUBLIC_URL, RunningApi
 from tests.support.console_client import ConsoleClient
 
 
@@ -96,11 +97,12 @@ async def test_the_page_of_an_event_and_of_its_delivery_tell_its_terms(
 ) -> None:
     await api.webhook()
     later, too_late = (format_time(api.handles.now_ms() + days * 86_400_000) for days in (1, 2))
-    event = {"event": MESSAGE_SENT, "data": {}, "deliverAt": later, "expiresAt": too_late}
+    event = {"event": MESSAGE_SENT, "data": {}, "deliverAt": later, "expiresAt": too_late, "priority": "low"}
     event_id = (await api.as_acme.post("/v1/events", event)).value["id"]
     page = (await acme.get(f"{root}/events/{event_id}")).text
     assert "<dt>Not delivered before</dt>" in page
     assert "<dt>Not delivered after</dt>" in page
+    assert "low: behind others" in page
     assert "waits: for its time" in page
     [delivery] = (await api.as_acme.get("/v1/deliveries")).value["items"]
     shown = (await acme.get(f"{root}/deliveries/{delivery['id']}")).text
@@ -119,3 +121,18 @@ async def test_the_page_of_a_delivery_says_that_its_event_had_expired(
             await trio.lowlevel.checkpoint()
     assert "its event had expired" in (await acme.get(f"{root}/deliveries/{delivery['id']}")).text
     assert "cancelled: expired" in (await acme.get(f"{root}/deliveries")).text
+
+
+async def test_the_page_of_a_delivery_says_that_its_event_is_of_low_priority(
+    api: RunningApi, acme: ConsoleClient, root: str
+) -> None:
+    async def never(_request: httpx.Request) -> httpx.Response:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    api.daemon.receiver.answers[PUBLIC_URL] = never
+    await api.webhook()
+    await api.submit()
+    await api.as_acme.post("/v1/events", {"event": MESSAGE_SENT, "data": {}, "priority": "low"})
+    [low, _] = (await api.as_acme.get("/v1/deliveries")).value["items"]
+    assert "its event is of low priority" in (await acme.get(f"{root}/deliveries/{low['id']}")).text

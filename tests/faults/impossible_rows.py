@@ -18,7 +18,7 @@ EVERYWHERE: Mapping[str, str] = {
         SELECT d.id FROM deliveries d JOIN events e ON e.id = d.event_id WHERE d.event_type != e.type""",
     "an unknown status": """
         SELECT id FROM deliveries
-        WHERE status NOT IN ('pending', 'pending_aside', 'succeeded', 'failed', 'cancelled')""",
+        WHERE status NOT IN ('pending', 'pending_low', 'pending_aside', 'succeeded', 'failed', 'cancelled')""",
     "a pending delivery with an end": """
         SELECT id FROM deliveries WHERE status LIKE 'pending%' AND completed_at IS NOT NULL""",
     "an ended delivery without its time": """

@@ -13,6 +13,7 @@ from daemon.store.commands import AcceptEvents, CreateTeam
 from daemon.store.reads import gauge_reads
 from daemon.store.reads.backlog import Backlog, count_backlog
 from daemon.store.reads.reader import Reader
+from daemon.store.stored_status import PENDING
 from tests.store.filling import NOW, AnyDatabase, a_team, accept, found, recording, run
 from tests.store.test_outcomes import final_failure
 
@@ -67,9 +68,9 @@ def test_a_team_of_which_enough_is_counted_is_skipped_from_there_on(
 ) -> None:
     places = []
 
-    def noting(connection: object, place: gauge_reads.Place) -> gauge_reads.Part:
-        places.append(place)
-        return real(connection, place)  # type: ignore[arg-type]  # whatever the reader gives
+    def noting(connection: object, place: gauge_reads.Place, word: str) -> gauge_reads.Part:
+        places.extend([place] if word == PENDING else [])
+        return real(connection, place, word)  # type: ignore[arg-type]  # whatever the reader gives
 
     real = gauge_reads.count_pending
     monkeypatch.setattr("daemon.store.reads.backlog.count_pending", noting)

@@ -150,6 +150,7 @@ def scans(lines: list[str]) -> list[str]:
         "SCAN page",
         "SCAN newest",
         "SCAN behind",
+        "SCAN low",
         "SCAN given",
         "SCAN json_each",
         "SCAN fan_outs",

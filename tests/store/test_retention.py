@@ -141,7 +141,7 @@ def test_unused_space_is_given_back_to_the_file_system(tmp_path: Path) -> None:
     path = tmp_path / "test.db"
     database = open_database(path)
     found(database)
-    for number in range(600):
+    for number in range(800):
         delivered(database, number, OLD)
     checkpoint(database)
     before = path.stat().st_size

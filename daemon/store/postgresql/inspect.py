@@ -304,7 +304,8 @@ _LOST: LiteralString = """
     ORDER BY node DESC LIMIT 5"""
 _PENDING: LiteralString = """
     SELECT count(*) AS count
-    FROM (SELECT FROM deliveries WHERE status IN ('pending', 'pending_aside') LIMIT %(most)s) AS pending"""
+    FROM (SELECT FROM deliveries WHERE status IN ('pending', 'pending_low', 'pending_aside')
+        LIMIT %(most)s) AS pending"""
 _URLS: LiteralString = """
     SELECT url FROM webhooks WHERE active AND deleted_at IS NULL ORDER BY seq DESC LIMIT 5"""
 _SEALS: LiteralString = """

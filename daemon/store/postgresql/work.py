@@ -12,8 +12,8 @@ from daemon.store.nodes import Sweep
 from daemon.store.postgresql import pipeline
 from daemon.store.postgresql.exchange import Statement
 from daemon.store.postgresql.schema import shard_of_webhook
-from daemon.store.reads.actor_reads import WORK, WithWork, webhook_and_work
-from daemon.store.reads.conditions import IS_BEING_CANCELLED, IS_IN_ORDER
+from daemon.store.reads.actor_reads import WORK, WithWork, in_their_order, webhook_and_work
+from daemon.store.reads.conditions import IS_BEING_CANCELLED, IS_IN_ORDER, IS_QUEUED
 from daemon.store.schema import deliveries, webhooks
 
 # Looked at in one sweep: a few seconds of the busiest cluster.
@@ -34,7 +34,7 @@ def webhook_and_begun_work(
     return webhook, [*begun, *(work for work in page if work.seq not in seqs)][:limit]
 
 
-_BEGUN_WORK = in_one_row(WORK.where(deliveries.c.attempts_made > 0, ~IS_BEING_CANCELLED).limit(1))
+_BEGUN_WORK = in_one_row(WORK.where(IS_IN_ORDER, deliveries.c.attempts_made > 0, ~IS_BEING_CANCELLED).limit(1))
 
 
 def pending_work_of_each(connection: Connection, asked: Sequence[tuple[str, int]]) -> Sequence[Sequence[Work]]:
@@ -42,9 +42,9 @@ def pending_work_of_each(connection: Connection, asked: Sequence[tuple[str, int]
     wanted = [{"place": place, "webhook_id": one, "most": most} for place, (one, most) in enumerate(asked)]
     [(found,)] = pipeline.fetch_alone(connection, _PENDING_WORK, (orjson.dumps(wanted),))
     pages: list[list[Work]] = [[] for _ in asked]
-    for place, *row in sorted(orjson.loads(found)):
+    for place, *row in orjson.loads(found):
         pages[place].append(rows.work(row))
-    return [page[:most] for page, (_, most) in zip(pages, asked, strict=True)]
+    return [in_their_order(page)[:most] for page, (_, most) in zip(pages, asked, strict=True)]
 
 
 # As in `daemon.store.reads.actor_reads`, which has the reasons. One parameter, and a LIMIT in each part: so one plan is
@@ -53,7 +53,7 @@ _PENDING_WORK = Statement(
     f"""
     SELECT CAST(coalesce(json_agg(json_build_array(place, seq, id, event_id, event_type, body,
         CASE WHEN deliver_at > created_at THEN deliver_at ELSE created_at END, attempts_made, next_attempt_at, test,
-        traceparent, CASE WHEN origin = 'resend' THEN NULL ELSE expires_at END)), '[]') AS text)
+        traceparent, CASE WHEN origin = 'resend' THEN NULL ELSE expires_at END, status)), '[]') AS text)
     FROM json_to_recordset($1::json) AS asked(place int, webhook_id text, most int)
     LEFT JOIN LATERAL (
         SELECT through_seq, except_seq FROM cancellations
@@ -65,7 +65,11 @@ _PENDING_WORK = Statement(
         ORDER BY seq LIMIT most)
         UNION ALL
         (SELECT * FROM deliveries
-        WHERE webhook_id = asked.webhook_id AND status = 'pending' AND seq = except_seq LIMIT 1)
+        WHERE webhook_id = asked.webhook_id AND status = 'pending_low' AND seq > coalesce(through_seq, 0)
+        ORDER BY seq LIMIT most)
+        UNION ALL
+        (SELECT * FROM deliveries
+        WHERE webhook_id = asked.webhook_id AND status IN ('pending', 'pending_low') AND seq = except_seq LIMIT 1)
     ) AS delivery
     CROSS JOIN LATERAL (
         SELECT CASE WHEN length(body) <= {MAX_INLINE_BODY_BYTES} THEN convert_from(body, 'UTF8') END AS body,
@@ -85,7 +89,7 @@ def webhooks_with_work_in(connection: Connection, shard: int, behind: str, look_
 
 
 _WITH_WORK = in_one_row(
-    select(webhooks.c.id, exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_IN_ORDER).label("has_work"))
+    select(webhooks.c.id, exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_QUEUED).label("has_work"))
     .where(shard_of_webhook() == bindparam("shard"), webhooks.c.id > bindparam("behind"))
     .where(webhooks.c.paused_at.is_(None))
     .order_by(webhooks.c.id)
@@ -104,7 +108,7 @@ def sweep(connection: Connection, behind_seq: int) -> Sweep:
 # Along the primary key: no condition on the status may lead the planner to an index of all that is pending.
 _NEW_WORK = text(
     "SELECT count(*) AS looked_at, max(seq) AS last_seq,"
-    " array_agg(DISTINCT webhook_id) FILTER (WHERE status = 'pending') AS webhook_ids"
+    " array_agg(DISTINCT webhook_id) FILTER (WHERE status IN ('pending', 'pending_low')) AS webhook_ids"
     " FROM (SELECT seq, webhook_id, status FROM deliveries WHERE seq > :behind ORDER BY seq LIMIT :limit) AS new"
 )
 _REACH = text(

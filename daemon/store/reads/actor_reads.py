@@ -1,8 +1,7 @@
 """The actors' reads: run them with `Reader.fetch`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -28,7 +27,7 @@ from daemon.domain.webhook_options import options_from_text
 from daemon.store import mail_rows, operational_rows, rows
 from daemon.store.bulk import TextOf, fetch_rows, in_one_row
 from daemon.store.commands import EndSession
-from daemon.store.reads.conditions import EXPIRES_AT, IS_IN_ORDER, PENDING_SINCE
+from daemon.store.reads.conditions import EXPIRES_AT, IS_IN_ORDER, IS_LOW, IS_QUEUED, PENDING_SINCE
 from daemon.store.reads.time_blocks import SeqRange, next_range
 from daemon.store.schema import (
     api_keys,
@@ -146,7 +145,7 @@ def webhooks_with_work(connection: Connection, behind: str = "", look_at: int = 
 
 # An EXISTS for each webhook: DISTINCT would scan all deliveries.
 _WITH_WORK = in_one_row(
-    select(webhooks.c.id, exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_IN_ORDER).label("has_work"))
+    select(webhooks.c.id, exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_QUEUED).label("has_work"))
     .where(webhooks.c.id > bindparam("behind"), webhooks.c.paused_at.is_(None))
     .order_by(webhooks.c.id)
     .limit(bindparam("look_at"))
@@ -174,7 +173,12 @@ def webhook_and_work(connection: Connection, webhook_id: str, limit: int) -> tup
 def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequence[Work]:
     """Return a webhook's first pending deliveries, in order, at most `limit`."""
     found = fetch_rows(connection, _PENDING_WORK, {"webhook_id": webhook_id, "limit": limit})
-    return [rows.work(row) for row in sorted(found, key=itemgetter(0))[:limit]]
+    return in_their_order([rows.work(row) for row in found])[:limit]
+
+
+def in_their_order(work: Iterable[Work]) -> list[Work]:
+    """Return pending deliveries of a webhook in their order: those of low priority behind the others."""
+    return sorted(work, key=lambda one: (one.low, one.seq))
 
 
 def pending_work_one_by_one(connection: Connection, asked: Sequence[tuple[str, int]]) -> Sequence[Sequence[Work]]:
@@ -198,9 +202,10 @@ WORK = (
         deliveries.c.test,
         events.c.traceparent,
         EXPIRES_AT.label("expires_at"),
+        deliveries.c.status,
     )
     .join_from(deliveries, events, deliveries.c.event_id == events.c.id)
-    .where(deliveries.c.webhook_id == bindparam("webhook_id"), IS_IN_ORDER)
+    .where(deliveries.c.webhook_id == bindparam("webhook_id"))
 )
 _newest_cancellation = (
     select(cancellations)
@@ -210,16 +215,13 @@ _newest_cancellation = (
 )
 _through_seq = _newest_cancellation.with_only_columns(cancellations.c.through_seq).scalar_subquery()
 _except_seq = _newest_cancellation.with_only_columns(cancellations.c.except_seq).scalar_subquery()
+_behind = WORK.where(deliveries.c.seq > func.coalesce(_through_seq, 0)).order_by(deliveries.c.seq)
 # Millions of deliveries may be waiting for their cancellation: the query skips them, but for the excepted one.
 _PENDING_WORK = in_one_row(
     union_all(
-        select(WORK.where(deliveries.c.seq == _except_seq).subquery("excepted")),
-        select(
-            WORK.where(deliveries.c.seq > func.coalesce(_through_seq, 0))
-            .order_by(deliveries.c.seq)
-            .limit(bindparam("limit"))
-            .subquery("behind")
-        ),
+        select(WORK.where(deliveries.c.seq == _except_seq, IS_QUEUED).subquery("excepted")),
+        select(_behind.where(IS_IN_ORDER).limit(bindparam("limit")).subquery("behind")),
+        select(_behind.where(IS_LOW).limit(bindparam("limit")).subquery("low")),
     )
 )
 

@@ -7,10 +7,13 @@ from daemon.domain.model import DeliveryStatus, Origin, Webhook
 from daemon.domain.operations import OPERATIONAL_TYPES
 from daemon.store.schema import cancellations, deliveries, events
 from daemon.store.seq_lists import is_listed
-from daemon.store.stored_status import PENDING, PENDING_WORDS
+from daemon.store.stored_status import PENDING, PENDING_LOW, PENDING_WORDS, QUEUED_WORDS
 
 # In the order of its webhook: an index has these of a webhook by their numbers.
 IS_IN_ORDER = deliveries.c.status == PENDING
+IS_LOW = deliveries.c.status == PENDING_LOW
+# One of these two: what an actor is there for.
+IS_QUEUED = deliveries.c.status.in_(QUEUED_WORDS)
 # Also those that wait aside. A planner reads each word's part of an index: in no common order.
 IS_PENDING = deliveries.c.status.in_(PENDING_WORDS)
 IS_COVERED = and_(

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, func, select, tuple_
 
 from daemon.domain.model import Delivery
 from daemon.store import rows
-from daemon.store.reads.conditions import IS_IN_ORDER, PENDING_SINCE
+from daemon.store.reads.conditions import PENDING_SINCE
 from daemon.store.schema import deliveries, events, fan_outs, mails, teams, webhooks
+from daemon.store.stored_status import PENDING
 
 # One part counts a hundred teams with up to this many deliveries each, or a part of the deliveries of a larger team.
 _TEAMS_AT_ONCE = 100
@@ -41,9 +42,14 @@ class Part:
     behind: Place | None
 
 
-def count_pending(connection: Connection, place: Place) -> Part:
-    """Count the next part of the pending deliveries after `place`, team by team, in the order of an index."""
-    return _count_teams(connection, place.team_id) if place.seq is None else _count_team(connection, place)
+def count_pending(connection: Connection, place: Place, word: str = PENDING) -> Part:
+    """Count the next part of the deliveries that are kept as `word` after `place`, team by team, along an index."""
+    is_such = deliveries.c.status == word
+    return (
+        _count_teams(connection, place.team_id, is_such)
+        if place.seq is None
+        else _count_team(connection, place, is_such)
+    )
 
 
 def count_paused(connection: Connection, limit: int) -> int:
@@ -102,8 +108,8 @@ def count_mails(connection: Connection, place: MailPlace) -> MailPart:
     return MailPart(len(found), min((row.created_at for row in found), default=None), behind)
 
 
-def _count_teams(connection: Connection, behind: str) -> Part:
-    of_team = select(deliveries.c.seq).where(IS_IN_ORDER, deliveries.c.team_id == teams.c.id)
+def _count_teams(connection: Connection, behind: str, is_such: ColumnElement[bool]) -> Part:
+    of_team = select(deliveries.c.seq).where(is_such, deliveries.c.team_id == teams.c.id)
     some = of_team.limit(_DELIVERIES_PER_TEAM).correlate(teams).subquery()
     counted = select(func.count()).select_from(some).scalar_subquery()
     first = of_team.with_only_columns(func.min(deliveries.c.seq)).scalar_subquery()
@@ -120,8 +126,8 @@ def _count_teams(connection: Connection, behind: str) -> Part:
     return Part(total, min(firsts, default=None), Place(found[-1].id) if more else None)
 
 
-def _count_team(connection: Connection, place: Place) -> Part:
-    of_team = select(deliveries.c.seq).where(IS_IN_ORDER, deliveries.c.team_id == place.team_id)
+def _count_team(connection: Connection, place: Place, is_such: ColumnElement[bool]) -> Part:
+    of_team = select(deliveries.c.seq).where(is_such, deliveries.c.team_id == place.team_id)
     some = of_team.where(deliveries.c.seq > place.seq).order_by(deliveries.c.seq).limit(_DELIVERIES_AT_ONCE).subquery()
     query = select(func.count(), func.min(some.c.seq), func.max(some.c.seq)).select_from(some)
     count, first_seq, last_seq = connection.execute(query).one()

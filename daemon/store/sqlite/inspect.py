@@ -115,7 +115,7 @@ def _inspect(connection: sqlite3.Connection, full: bool) -> Contents:
     return Contents(pages, revision, pending + _remaining_of_fan_outs(connection))
 
 
-_PENDING = "SELECT count(*) FROM deliveries WHERE status IN ('pending', 'pending_aside')"
+_PENDING = "SELECT count(*) FROM deliveries WHERE status IN ('pending', 'pending_low', 'pending_aside')"
 
 
 def _remaining_of_fan_outs(connection: sqlite3.Connection) -> int:

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from sqlalchemy import Connection, case, delete, update
+from sqlalchemy import Connection, case, delete, select, update
 
 from daemon.store.aside_commands import SetAside, TakeBack
 from daemon.store.bulk import InsertRows, Row, send_rows
-from daemon.store.schema import deliveries, set_aside
+from daemon.store.schema import deliveries, events, set_aside
 from daemon.store.sequences import Sequences
-from daemon.store.stored_status import PENDING, PENDING_ASIDE
+from daemon.store.stored_status import PENDING, PENDING_ASIDE, PENDING_LOW, QUEUED_WORDS
 
 _INSERT = InsertRows(set_aside, tuple(set_aside.c.keys()))
 
@@ -39,7 +39,7 @@ def put_aside(connection: Connection, row: Row) -> None:
     this = (
         deliveries.c.seq == seq,
         # Concatenation keeps planners from going through all that is pending: there may be millions.
-        deliveries.c.status.concat("") == PENDING,
+        deliveries.c.status.concat("").in_(QUEUED_WORDS),
     )
     aside = {"status": PENDING_ASIDE, "next_attempt_at": due_at}
     if connection.execute(update(deliveries).where(*this).values(**aside)).rowcount:
@@ -52,7 +52,9 @@ def take_all_back(connection: Connection, commands: Sequence[TakeBack], _sequenc
     these = deliveries.c.seq.in_(seqs), deliveries.c.status.concat("") == PENDING_ASIDE
     # The first attempt waits for nothing but its turn then.
     due_at = case((deliveries.c.attempts_made > 0, deliveries.c.next_attempt_at), else_=None)
-    connection.execute(update(deliveries).where(*these).values(status=PENDING, next_attempt_at=due_at))
+    is_low = select(events.c.low).where(events.c.id == deliveries.c.event_id).scalar_subquery()
+    status = case((is_low.is_(True), PENDING_LOW), else_=PENDING)
+    connection.execute(update(deliveries).where(*these).values(status=status, next_attempt_at=due_at))
     forget_aside(connection, seqs)
     return [None] * len(commands)
 

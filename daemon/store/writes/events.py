@@ -19,7 +19,7 @@ from daemon.store.schema import NEW_DELIVERY_COLUMNS, deliveries, events, idempo
 from daemon.store.sequences import Sequences
 from daemon.store.writes.fan_outs import fan_out_row, insert_fan_outs
 from daemon.store.writes.idempotency import FirstUses, first_uses, key_conflict
-from daemon.store.writes.terms import TermRows, event_terms_row, is_later, keep_terms
+from daemon.store.writes.terms import TermRows, event_terms_row, is_later, keep_terms, low_row
 
 _First = tuple[bytes, tuple[Receipt, ...]]  # the first request's fingerprint and what it was answered
 
@@ -179,7 +179,9 @@ def _keep_on_terms(matched: MatchedEvent, terms: DeliveryTerms, rows: _Rows) -> 
     rows.terms.events.append(event_terms_row(rows.events[-1][0], terms))
     rows.terms.keep_expiry(rows.deliveries[first:], terms)
     if not is_later(terms, matched.event.accepted_at):
-        return [(webhook_id, structs.replace(made, expires_at=terms.expires_at)) for webhook_id, made in work]
+        if terms.low:
+            rows.deliveries[first:] = map(low_row, rows.deliveries[first:])
+        return [(one, structs.replace(made, expires_at=terms.expires_at, low=terms.low)) for one, made in work]
     made, rows.deliveries[first:] = rows.deliveries[first:], []
     rows.terms.keep_later(made, terms)
     return ()

@@ -25,7 +25,7 @@ from daemon.store.rows import to_json
 from daemon.store.schema import NEW_DELIVERY_COLUMNS, deliveries, events, fan_out_cancellations, fan_outs, webhooks
 from daemon.store.sequences import Sequences
 from daemon.store.writes.counters import count_cancelled
-from daemon.store.writes.terms import TermRows, is_later, keep_terms
+from daemon.store.writes.terms import TermRows, is_later, keep_terms, low_row
 
 _COLUMNS = (*NEW_DELIVERY_COLUMNS, "completed_at", "cancel_reason")
 _INSERT = InsertRows(deliveries, _COLUMNS, usually_many=True)
@@ -174,7 +174,7 @@ def _make_of(
 
 def _events_left(fan_out: TableRow[Any]) -> Select[Any]:
     query = select(events.c.seq, events.c.id, events.c.type, _LIGHT_BODY.label("body"), events.c.accepted_at)
-    query = query.add_columns(events.c.deliver_at, events.c.expires_at)
+    query = query.add_columns(events.c.deliver_at, events.c.expires_at, events.c.low)
     query = query.add_columns(events.c.team_id, events.c.test, events.c.traceparent).where(
         events.c.team_id == fan_out.team_id
     )
@@ -202,12 +202,12 @@ def _make_one(event: TableRow[Any], webhook_id: str, piece: _Piece, cancellation
         piece.cancelled_at[webhook_id, cancellation.at] += 1
         return
     row = (*identity, _PENDING, 0, event.accepted_at, test)
-    terms = DeliveryTerms(deliver_at=event.deliver_at, expires_at=event.expires_at)
+    terms = DeliveryTerms(deliver_at=event.deliver_at, expires_at=event.expires_at, low=bool(event.low))
     piece.terms.keep_expiry([row], terms)
     if is_later(terms, event.accepted_at):
         piece.terms.keep_later([row], terms)
         return
-    piece.rows.append((*row, None, None))
+    piece.rows.append((*(low_row(row) if terms.low else row), None, None))
     body = event.body and event.body.encode()
     work = Work(
         seq=seq,
@@ -219,6 +219,7 @@ def _make_one(event: TableRow[Any], webhook_id: str, piece: _Piece, cancellation
         test=bool(event.test),
         traceparent=event.traceparent,
         expires_at=event.expires_at,
+        low=terms.low,
     )
     piece.work.append((webhook_id, work))
 

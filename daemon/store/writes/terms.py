@@ -11,18 +11,18 @@ from sqlalchemy import Connection, update
 from daemon.domain.delivery_terms import DeliveryTerms
 from daemon.store.bulk import InsertRows, Row, UpdateRows, given_rows, send_rows
 from daemon.store.schema import NEW_DELIVERY_COLUMNS, deliveries, events
-from daemon.store.stored_status import PENDING_ASIDE
+from daemon.store.stored_status import PENDING_ASIDE, PENDING_LOW
 from daemon.store.writes.aside import aside_row, insert_aside
 from daemon.store.writes.expiries import insert_expiries
 
 _INSERT_LATER = InsertRows(deliveries, (*NEW_DELIVERY_COLUMNS, "next_attempt_at"))
 _STATUS, _WEBHOOK = (NEW_DELIVERY_COLUMNS.index(name) for name in ("status", "webhook_id"))
-_given = given_rows(seq=events.c.seq, deliver_at=events.c.deliver_at, expires_at=events.c.expires_at)
+_given = given_rows(seq=events.c.seq, deliver_at=events.c.deliver_at, expires_at=events.c.expires_at, low=events.c.low)
 _SET_TERMS = UpdateRows(
     _given,
     update(events)
     .where(events.c.seq == _given.c.seq)
-    .values(deliver_at=_given.c.deliver_at, expires_at=_given.c.expires_at),
+    .values(deliver_at=_given.c.deliver_at, expires_at=_given.c.expires_at, low=_given.c.low),
 )
 
 
@@ -70,7 +70,12 @@ def keep_terms(connection: Connection, rows: TermRows) -> None:
 
 def event_terms_row(seq: int, terms: DeliveryTerms) -> Row:
     """Return the row of an event's terms."""
-    return (seq, terms.deliver_at, terms.expires_at)
+    return (seq, terms.deliver_at, terms.expires_at, 1 if terms.low else None)
+
+
+def low_row(row: Row) -> Row:
+    """Return the row of a delivery of low priority, of what `delivery_row` made."""
+    return (*row[:_STATUS], PENDING_LOW, *row[_STATUS + 1 :])
 
 
 def is_later(terms: DeliveryTerms, now: int) -> bool:
