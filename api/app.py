@@ -38,6 +38,7 @@ from api.routes import (
     changes,
     credits,
     deliveries,
+    event_erasing,
     events,
     exports,
     filter_options,
@@ -62,6 +63,7 @@ AnswerRoute = Callable[..., Awaitable[Answer]]
 
 _DESCRIBED: tuple[Route, ...] = (
     *events.ROUTES,
+    *event_erasing.ROUTES,
     *search.ROUTES,
     *webhook_routes.ROUTES,
     *statistics.ROUTES,

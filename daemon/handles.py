@@ -18,6 +18,7 @@ from daemon.domain.operations import About
 from daemon.maintenance.last_hour import Minute
 from daemon.management.addresses import Addresses
 from daemon.management.bulk_jobs import BulkJobs
+from daemon.management.erasing import Erasing
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.listeners import LiveListeners
 from daemon.management.nodes import Nodes
@@ -102,6 +103,7 @@ class Handles:
     webhooks: Webhooks
     replays: Replays
     bulk_jobs: BulkJobs
+    erasing: Erasing
     portal_links: PortalLinks
     live_listeners: LiveListeners
     addresses: Addresses

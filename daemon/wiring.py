@@ -26,14 +26,13 @@ from daemon.domain.errors import UrlNotAllowed
 from daemon.handles import CheckUrl
 from daemon.live.registry import Listeners
 from daemon.mail.notifier import Notifier
-from daemon.maintenance.checkpointer import Checkpointer
-from daemon.maintenance.cleaner import Cleaner
 from daemon.maintenance.gauges import GaugeRefresher, bind_gauges
 from daemon.maintenance.last_hour import LastHour
-from daemon.maintenance.time_indexer import TimeIndexer
 from daemon.management.addresses import Addresses
 from daemon.management.bulk_jobs import BulkJobs
 from daemon.management.bulk_runner import BulkRunner
+from daemon.management.eraser import Eraser
+from daemon.management.erasing import Erasing
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.key_uses import KeyUses
 from daemon.management.listeners import LiveListeners
@@ -48,11 +47,8 @@ from daemon.operations.payload import payload_maker
 from daemon.operations.submitter import Submitter
 from daemon.seams import Seams
 from daemon.store.engine import Engine
-from daemon.store.hold_commands import PruneHolds
-from daemon.store.nodes import PruneFeed
 from daemon.store.reads import actor_reads
 from daemon.store.reads.reader import Reader
-from daemon.store.request_commands import PruneRequests
 from daemon.store.store import Store
 from daemon.store.writes.writer import Writer
 from daemon.telemetry.change_feed import ChangeFeed
@@ -60,14 +56,11 @@ from daemon.telemetry.metrics import ActorKind, Metrics
 from daemon.telemetry.telemetry import Telemetry
 from daemon.wiring_cluster import ClusterBuilder, Share, terms_of
 from daemon.wiring_delivery import DeliveryBuilder, Following, ShareOfWork
+from daemon.wiring_maintenance import checkpointer_of, maintenance
 from daemon.wiring_management import ManagementBuilder
 from daemon.wiring_nodes import only_node, reporter
 
-_PRUNED_AT_ONCE = 500
-
 _Run = Callable[[], Awaitable[None]]
-# What nodes that share a database forget besides what a single one does.
-_SHARED_UPKEEP = (PruneRequests(_PRUNED_AT_ONCE), PruneHolds(_PRUNED_AT_ONCE), PruneFeed(_PRUNED_AT_ONCE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +77,7 @@ class Daemon:
     webhooks: Webhooks
     replays: Replays
     bulk_jobs: BulkJobs
+    erasing: Erasing
     portal_links: PortalLinks
     listeners: Listeners
     live_listeners: LiveListeners
@@ -161,6 +155,13 @@ async def assemble(
     owners = OnlyOwner(fleet, timers) if cluster is None else cluster.wakes(fleet, timers)
     fan_outs = await delivery.fan_outs(owners, mine)
     bulk_runner = BulkRunner(store=store, clock=clock, telemetry=telemetry, owners=owners)
+    checkpointer = checkpointer_of(database, store=store, telemetry=telemetry, seams=seams)
+    eraser = Eraser(
+        store=store,
+        clock=clock,
+        telemetry=telemetry,
+        on_erased=_nothing if checkpointer is None else checkpointer.empty,
+    )
     memory = Memory(
         index=index,
         team_ids=team_ids,
@@ -170,7 +171,7 @@ async def assemble(
         listeners=listeners,
         changes=telemetry.changes,
         granted=gate.look_again,
-        look_for_work=partial(_wake_all, notifier, submitter, canceller, bulk_runner),
+        look_for_work=partial(_wake_all, notifier, submitter, canceller, bulk_runner, eraser),
         seal_with=vault.use,
     )
     node = None
@@ -207,10 +208,10 @@ async def assemble(
         ActorKind.NOTIFIER: notifier.run,
         ActorKind.SUBMITTER: partial(submitter.run, router.submit),
         ActorKind.CANCELLER: partial(canceller.run, owners.wake),
-        **_maintenance(
-            live, database, store=store, clock=clock, telemetry=telemetry, seams=seams, has_others=node is not None
-        ),
+        **maintenance(live, store=store, clock=clock, telemetry=telemetry, has_others=node is not None),
     }
+    if checkpointer is not None:
+        upkeep[ActorKind.CHECKPOINTER] = checkpointer.run
     if node is not None:
         upkeep = {kind: node.only_once(run) for kind, run in upkeep.items()} | dict(node.patient)
     upkeep[ActorKind.OBSERVER] = gauges.run
@@ -219,6 +220,8 @@ async def assemble(
     changer = LocalChanger(fleet=fleet, kept_answers=kept_answers) if node is None else node.changer
     run_bulk_jobs = partial(bulk_runner.run, changer)
     upkeep[ActorKind.BULK_JOBS] = run_bulk_jobs if node is None else node.only_once(run_bulk_jobs)
+    run_eraser = partial(eraser.run, changer)
+    upkeep[ActorKind.ERASER] = run_eraser if node is None else node.only_once(run_eraser)
     webhooks = management.webhooks(changer=changer, index=index)
     timed = delivery.timed(mine, fleet=fleet, resume=webhooks.resume_when_due, expire=webhooks.expire)
     upkeep[ActorKind.TIMERS] = partial(timers.run, timed)
@@ -244,6 +247,7 @@ async def assemble(
         webhooks=webhooks,
         replays=management.replays(owners=owners, fan_outs=fan_outs, filters=filters),
         bulk_jobs=management.bulk_jobs(wake=bulk_runner.wake),
+        erasing=management.erasing(wake=eraser.wake),
         portal_links=portal_links,
         listeners=listeners,
         live_listeners=live_listeners,
@@ -264,33 +268,6 @@ async def assemble(
         started_at=trio.current_time(),
         node=node,
     )
-
-
-def _maintenance(
-    live: LiveSettings,
-    database: Engine,
-    *,
-    store: Store,
-    clock: Clock,
-    telemetry: Telemetry,
-    seams: Seams,
-    has_others: bool,
-) -> Mapping[ActorKind, _Run]:
-    cleaner = Cleaner(
-        store=store,
-        clock=clock,
-        telemetry=telemetry,
-        retention_days=lambda: live.now.retention.days,
-        also=_SHARED_UPKEEP if has_others else (),
-    )
-    actors: dict[ActorKind, _Run] = {
-        ActorKind.HOUSEKEEPER: cleaner.run,
-        ActorKind.TIME_INDEXER: TimeIndexer(store=store, telemetry=telemetry, others=has_others).run,
-    }
-    if (wal := database.checkpoint_apart()) is not None:
-        checkpointer = Checkpointer(store=store, telemetry=telemetry, wal=wal, run_in_thread=seams.run_checkpoint)
-        actors[ActorKind.CHECKPOINTER] = checkpointer.run
-    return actors
 
 
 async def _load_subscriptions(store: Store) -> SubscriptionIndex:
@@ -318,7 +295,11 @@ async def _load_sign_outs(store: Store) -> SignOuts:
     return sign_outs
 
 
-def _wake_all(*actors: Notifier | Submitter | Canceller | BulkRunner) -> None:
+def _nothing() -> None:
+    """Do nothing: there is no log to empty."""
+
+
+def _wake_all(*actors: Notifier | Submitter | Canceller | BulkRunner | Eraser) -> None:
     for actor in actors:
         actor.wake()
 

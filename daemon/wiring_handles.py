@@ -24,6 +24,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         webhooks=daemon.webhooks,
         replays=daemon.replays,
         bulk_jobs=daemon.bulk_jobs,
+        erasing=daemon.erasing,
         portal_links=daemon.portal_links,
         live_listeners=daemon.live_listeners,
         addresses=daemon.addresses,

@@ -20,6 +20,7 @@ from daemon.mail.notifier import Notifier
 from daemon.management.addresses import Addresses
 from daemon.management.audit import Audit
 from daemon.management.bulk_jobs import BulkJobs
+from daemon.management.erasing import Erasing
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.listeners import LiveListeners
 from daemon.management.mail_links import MailLinks
@@ -111,6 +112,10 @@ class ManagementBuilder:
             audit=self._audit,
             wake=wake,
         )
+
+    def erasing(self, *, wake: Callable[[], None]) -> Erasing:
+        """Return what erases events."""
+        return Erasing(store=self._store, clock=self._clock, telemetry=self._telemetry, audit=self._audit, wake=wake)
 
     def mail_links(self, portal_links: PortalLinks) -> MailLinks:
         """Return what gives mails their links."""

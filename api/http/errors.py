@@ -15,6 +15,7 @@ from daemon.domain.errors import (
     AskedTooOften,
     AttemptOver,
     DaemonError,
+    EventErased,
     IdempotencyConflict,
     KeyRevoked,
     NobodyTakesOver,
@@ -47,6 +48,7 @@ class Code(StrEnum):
     REQUEST_TIMEOUT = "request_timeout"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
     WEBHOOK_INACTIVE = "webhook_inactive"
+    EVENT_ERASED = "event_erased"
     TEAM_EXISTS = "team_exists"
     WEBHOOK_QUOTA = "webhook_quota"
     ADDRESS_QUOTA = "address_quota"
@@ -80,6 +82,7 @@ STATUS: Mapping[Code, HTTPStatus] = MappingProxyType(
         Code.REQUEST_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
         Code.IDEMPOTENCY_CONFLICT: HTTPStatus.CONFLICT,
         Code.WEBHOOK_INACTIVE: HTTPStatus.CONFLICT,
+        Code.EVENT_ERASED: HTTPStatus.CONFLICT,
         Code.TEAM_EXISTS: HTTPStatus.CONFLICT,
         Code.WEBHOOK_QUOTA: HTTPStatus.CONFLICT,
         Code.ADDRESS_QUOTA: HTTPStatus.CONFLICT,
@@ -219,7 +222,14 @@ def from_daemon(error: DaemonError) -> ApiError:
             return ApiError(Code.STOPPING, "The daemon is stopping: send the request again when it is back.")
         case StoreUnavailable():
             return ApiError(Code.STORE_UNAVAILABLE, "The database is unavailable: send the request again.")
-        case IdempotencyConflict() | WebhookInactive() | NobodyTakesOver() | AlreadyConfirmed() | AttemptOver():
+        case (
+            IdempotencyConflict()
+            | WebhookInactive()
+            | EventErased()
+            | NobodyTakesOver()
+            | AlreadyConfirmed()
+            | AttemptOver()
+        ):
             return ApiError(_CONFLICTS[type(error)], _sentence(str(error)))
         case AlreadyExists():
             return ApiError(Code.TEAM_EXISTS, "A team with this id exists: choose another id, or change it.")
@@ -231,6 +241,7 @@ _CONFLICTS: Mapping[type[DaemonError], Code] = MappingProxyType(
     {
         IdempotencyConflict: Code.IDEMPOTENCY_CONFLICT,
         WebhookInactive: Code.WEBHOOK_INACTIVE,
+        EventErased: Code.EVENT_ERASED,
         AlreadyConfirmed: Code.ADDRESS_CONFIRMED,
         NobodyTakesOver: Code.NO_OTHER_NODE,
         AttemptOver: Code.ATTEMPT_OVER,

@@ -17,6 +17,7 @@ CODE_MEANINGS: Mapping[Code, str] = MappingProxyType(
         Code.METHOD_NOT_ALLOWED: "The path does not take this method.",
         Code.REQUEST_TIMEOUT: "The body did not arrive in time.",
         Code.IDEMPOTENCY_CONFLICT: "The Idempotency-Key was used with another request within 24 h.",
+        Code.EVENT_ERASED: "The event was erased: nothing of it can be sent again.",
         Code.WEBHOOK_INACTIVE: "The webhook is not active: enable it first.",
         Code.TEAM_EXISTS: "A team with this id exists.",
         Code.WEBHOOK_QUOTA: "The team has as many webhooks as it may have: delete one, or ask the operator for more.",

@@ -295,7 +295,7 @@ ROUTES = (
         status=HTTPStatus.ACCEPTED,
         answer=Delivery,
         example=DELIVERY_EXAMPLE,
-        refusals=(Code.NOT_FOUND, Code.WEBHOOK_INACTIVE),
+        refusals=(Code.NOT_FOUND, Code.WEBHOOK_INACTIVE, Code.EVENT_ERASED),
         once=True,
     ),
 )

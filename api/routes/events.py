@@ -20,6 +20,7 @@ from api.limits.rate_limit import tokens_for, tokens_for_receipts
 from api.limits.sizes import MAX_PAGE
 from api.routes.deliveries import DELIVERY_EXAMPLE, Delivery, show_deliveries
 from api.routes.envelope import SubmittedEvent
+from api.routes.event_erasing import is_being_erased
 from api.routes.event_terms import ShownTerms, shown_terms
 from api.routes.submission import SubmissionHeaders, read_batch, read_submission
 from daemon.crypto.api_keys import OPERATOR
@@ -63,6 +64,7 @@ class ListedEvent(ShownTerms):
     test: bool = Field(description="Whether the test route created it.")
     size: int = Field(description="How many bytes the body has that is sent to the webhooks.")
     key: SubmittingKey | None = Field(description="The key that it came with; null if that was not kept yet.")
+    erased_at: OutputTime | None = Field(description="When it was erased; null if it was not. `size` is 0 then.")
 
 
 class EventDetails(ListedEvent):
@@ -71,7 +73,10 @@ class EventDetails(ListedEvent):
     idempotency_key: str | None = Field(
         description="The Idempotency-Key that it came with, while it is kept; null for the operator's, to a team."
     )
-    body: dict[str, Any] = Field(description="The body that is sent to the webhooks.")
+    body: dict[str, Any] | None = Field(description="The body that is sent to the webhooks; null once it is erased.")
+    erasing: bool = Field(
+        description="Whether it was erased, and something that was answered to its deliveries is still to go."
+    )
     deliveries: list[Delivery] = Field(description="A page of its deliveries, oldest first.")
     deliveries_next_cursor: str | None = Field(
         description="Give it as `cursor` to get the next page of deliveries; null on the last one."
@@ -181,7 +186,9 @@ async def get_event(call: Call, event_id: str, query: EventQuery) -> bytes:
     shown = {
         **listed.model_dump(by_alias=True),
         "idempotencyKey": await idempotency_key_of(call, event, is_operator=call.principal.is_operator),
-        "body": orjson.Fragment(event.body),  # as it is stored: a long one takes too long to be read and written
+        # As it is stored: a long one takes too long to be read and written.
+        "body": orjson.Fragment(event.body) if event.erased_at is None else None,
+        "erasing": await is_being_erased(call, event),
         "deliveries": [delivery.model_dump(by_alias=True, exclude_unset=True) for delivery in deliveries],
         "deliveriesNextCursor": next_cursor(call, page.next_cursor),
     }
@@ -199,6 +206,7 @@ def _summary_of(event: Event) -> EventSummary:
         accepted_at=event.accepted_at,
         test=event.test,
         key_id=event.key_id,
+        erased_at=event.erased_at,
         terms=event.terms,
     )
 
@@ -214,6 +222,7 @@ def _show_event(event: EventSummary, names: Mapping[str, str]) -> ListedEvent:
         test=event.test,
         size=event.size,
         key=None if key_id is None else SubmittingKey(id=key_id, name=names.get(key_id, key_id)),
+        erased_at=None if event.erased_at is None else format_time(event.erased_at),
         **shown_terms(event.terms),
     )
 
@@ -244,6 +253,7 @@ _LISTED_EXAMPLE = {
     "expiresAt": None,
     "priority": "normal",
     "key": {"id": "key_01jzy8h2k4n6q8s0v2x4z6b8d0", "name": "CRM sync"},
+    "erasedAt": None,
 }
 _BODY_EXAMPLE = {
     "event": "linkedin.message.received",
@@ -320,6 +330,7 @@ ROUTES = (
             **_LISTED_EXAMPLE,
             "idempotencyKey": "order-1742",
             "body": _BODY_EXAMPLE,
+            "erasing": False,
             "deliveries": [DELIVERY_EXAMPLE],
             "deliveriesNextCursor": None,
         },

@@ -35,6 +35,7 @@ def build_events() -> click.Group:
         "batch": batch,
         "list": list_events,
         "show": show,
+        "erase": erase,
         "types": types,
         "example": example,
     }
@@ -149,6 +150,24 @@ def show(event_id: Annotated[str, argument(metavar="EVENT")], as_json: AsJson = 
 
 
 @with_api_options
+def erase(
+    event_id: Annotated[str, argument(metavar="EVENT")],
+    yes: Annotated[bool, option("--yes", help="Do not ask whether it is meant.")] = False,
+    as_json: AsJson = False,
+    *,
+    api: ApiOptions,
+) -> None:
+    """Erase an event: its payload and what receivers answered are gone for good. That it happened stays."""
+    from daemon.cli.client import connect, path_of
+    from daemon.cli.replies import print_reply
+
+    if not yes:
+        click.confirm(f"Erase the payload of {event_id}, and what receivers answered, for good?", abort=True, err=True)
+    with connect(api) as client:
+        print_reply(client.delete(path_of("events", event_id)), as_json, _erased)
+
+
+@with_api_options
 def types(
     about: Annotated[
         About | None, option("--about", help="'operations': those of operational webhooks, not of the product.")
@@ -188,6 +207,11 @@ def _receipt(receipt: dict[str, Any]) -> list[tuple[str, Any]]:
     return [("event", receipt["id"]), ("deliveries", receipt["deliveries"])]
 
 
+def _erased(event: dict[str, Any]) -> list[tuple[str, Any]]:
+    state = "what its receivers answered follows" if event["erasing"] else "nothing of it is left"
+    return [("event", event["id"]), ("erased", event["erasedAt"]), ("state", state)]
+
+
 def _type_row(event_type: dict[str, Any]) -> tuple[Any, ...]:
     return event_type["id"], event_type["category"], event_type["description"]
 
@@ -207,7 +231,7 @@ def _print_event(reply: "Reply") -> None:
     event = reply.value
     names = {"id": "id", "teamId": "team", "event": "type", "timestamp": "happened", "acceptedAt": "accepted"}
     fields = [(label, event[field]) for field, label in names.items()]
-    body = _body_of(reply.text)
+    body = "erased " + event["erasedAt"] if event.get("erasedAt") else _body_of(reply.text)
     submitted = (("key", _key_name(event)), ("idempotency key", event["idempotencyKey"]), ("bytes", event["size"]))
     render(record_of([*fields, *_terms(event), *submitted, ("test", event["test"]), ("body", body)]))
     render("\n[bold]deliveries[/]")

@@ -18,7 +18,8 @@ class Memory:
     """What each node has in memory of the database.
 
     `granted(team_id)` is told of new credits; `look_for_work()` is called after changes that may leave a mail
-    to be sent, deliveries to be cancelled, or a bulk job. `seal_with(fingerprint)` has another key seal from now on.
+    to be sent, deliveries to be cancelled, a bulk job, or something to erase. `seal_with(fingerprint)` has another key
+    seal from now on.
     """
 
     index: SubscriptionIndex
@@ -41,7 +42,7 @@ class Memory:
             if webhook.deleted_at is not None:
                 self.listeners.end(webhook.id, EndReason.WEBHOOK_DELETED)
             self.changes.publish(webhook.team_id, webhook.id)
-        if news.webhooks or news.credits or news.bulk_jobs:
+        if news.webhooks or news.credits or news.bulk_jobs or news.erasures:
             self.look_for_work()
         self.team_ids.update(news.team_ids)
         for known in news.keys:

@@ -55,8 +55,8 @@ class Delivering:
             await self.changes.cancel_pending()
             return
         lane.current = work
-        if state.is_expired(work):
-            await self.changes.cancel_expired(work)
+        if reason := state.why_over(work):
+            await self.changes.cancel_over(work, reason)
             return
         if work.next_attempt_at is not None:
             await self.back_offs.wait_out(work, state, lane, policy=self._policy)
@@ -85,6 +85,9 @@ class Delivering:
     async def _attempt_until_over(self, work: Work, lane: Lane) -> bool:
         """Make attempt after attempt while the delivery is due; return whether it succeeded."""
         with_body = await self._with_body(work)
+        if reason := self.state.why_over(with_body):
+            await self.changes.cancel_over(work, reason)
+            return False
         number = work.attempts_made + 1
         while await self._begin(work, lane, number):
             verdict, ended_at = await self._attempt(with_body, lane, number)
@@ -129,7 +132,7 @@ class Delivering:
             attempt = await lane.sender.send(state.webhook, work, number)
             ended_at = trio.current_time()
             async with state.transition:
-                return await self._settle(work, lane, attempt), ended_at
+                return await self._settle(work, lane, state.kept(work, attempt)), ended_at
         finally:
             lane.in_flight = False
 
@@ -141,7 +144,7 @@ class Delivering:
             attempt.number,
             outcome=attempt.outcome,
             consecutive_failures=webhook.consecutive_failures,
-            cancelled=cancel_reason_of(webhook),
+            cancelled=self.state.why_no_retry(work),
             disables=failures_disable(webhook),
             chance=self.clock.chance(),
             ended_at=attempt.started_at + attempt.outcome.duration_ms,

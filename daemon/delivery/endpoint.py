@@ -36,7 +36,7 @@ What they share is in `EndpointState`, with the lane of the current delivery. Th
    cancels or pauses it. That also ends the current wait. After every wait the delivering task checks `is_due`, and
    leaves alone what is no longer due: it is cancelled in the database already, or stays pending there.
 4. A delivery in flight is not dropped: the change leaves its row alone, it may finish, and the rules then decide what
-   the outcome means for a disabled webhook.
+   the outcome means for a disabled webhook, or for an erased event.
 5. While the webhook is paused no delivery is due, and none is taken. One that waits is dropped, with what was read
    ahead, and its credits are given back; one in flight may finish, and its retry waits in the database. Nothing of a
    pause is in memory but the webhook: a paused life waits for changes alone, keeps no hints, and ends when it has been

@@ -1,5 +1,6 @@
 """What the tasks of an endpoint actor share (theory of operation: `daemon.delivery.endpoint`)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import trio
@@ -9,7 +10,9 @@ from daemon.actors.mutex import Mutex
 from daemon.delivery.open_outcomes import OpenOutcomes
 from daemon.delivery.sender import Sender
 from daemon.domain.clock import NowMs
-from daemon.domain.model import Webhook, Work
+from daemon.domain.erasures import is_erased, without_answer
+from daemon.domain.lifecycle import cancel_reason_of
+from daemon.domain.model import Attempt, CancelReason, Webhook, Work
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +40,8 @@ class EndpointState:
 
     There is one lane, and there are more while several deliveries are made at once. `webhook` changes, an attempt
     begins, and an outcome is opened, under `transition` only. `reads_anew` says that the webhook was paused since pages
-    were read last: the next one is read as a new life reads its first.
+    were read last: the next one is read as a new life reads its first. `erased_seqs` are
+    the places of deliveries in flight whose events were erased.
     """
 
     webhook: Webhook
@@ -47,6 +51,7 @@ class EndpointState:
     lanes: list[Lane] = field(default_factory=list)
     transition: Mutex = field(default_factory=Mutex)
     reads_anew: bool = False
+    erased_seqs: frozenset[int] = frozenset()
     _resumed: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
 
     @property
@@ -67,6 +72,24 @@ class EndpointState:
     def is_expired(self, work: Work) -> bool:
         """Whether this delivery is not to be made any more."""
         return work.expires_at is not None and work.expires_at <= self.now_ms()
+
+    def why_over(self, work: Work) -> CancelReason | None:
+        """Return why this delivery, whose turn has come, is not to be made any more, if so."""
+        if self.is_expired(work):
+            return CancelReason.EXPIRED
+        return CancelReason.ERASED if is_erased(work) else None
+
+    def note_erased(self, seqs: Sequence[int]) -> None:
+        """Note that the events of these deliveries were erased: it matters for those in flight."""
+        self.erased_seqs = self.erased_seqs.union(seqs).intersection(self.in_flight_seqs)
+
+    def why_no_retry(self, work: Work) -> CancelReason | None:
+        """Return why this delivery, which is in flight, is cancelled if it fails, if so."""
+        return cancel_reason_of(self.webhook) or (CancelReason.ERASED if work.seq in self.erased_seqs else None)
+
+    def kept(self, work: Work, attempt: Attempt) -> Attempt:
+        """Return an attempt of this delivery, which was in flight, as it is to be kept."""
+        return without_answer(attempt) if work.seq in self.erased_seqs else attempt
 
     def drop_waiting(self) -> None:
         """Drop what waits, since it was cancelled or the webhook paused; what is in flight may finish."""

@@ -15,14 +15,14 @@ from daemon.actors.reply import Reply
 from daemon.domain.changes import WebhookChange
 from daemon.domain.model import Webhook, Work
 from daemon.store.commands import Cancelled, Command, SaveWebhook
-from daemon.store.expiry_commands import CancelExpired
+from daemon.store.expiry_commands import CancelForEvent
 from daemon.store.job_commands import CancelForJob
 
 CAPACITY = 64
 
 
 # What carries out a change.
-ChangeCommand = SaveWebhook | CancelForJob | CancelExpired
+ChangeCommand = SaveWebhook | CancelForJob | CancelForEvent
 
 
 @dataclass(slots=True)

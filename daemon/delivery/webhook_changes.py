@@ -10,7 +10,7 @@ from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Change, Mailbox
 from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.work_queue import WorkQueue
-from daemon.domain.changes import CancelDeliveries, ExpireDeliveries, apply_change
+from daemon.domain.changes import CancelDeliveries, CancelSome, EraseDeliveries, ExpireDeliveries, apply_change
 from daemon.domain.clock import Clock
 from daemon.domain.errors import DaemonError, StoreUnavailable
 from daemon.domain.lifecycle import cancel_reason_of
@@ -18,7 +18,7 @@ from daemon.domain.model import CancelReason, Webhook, Work
 from daemon.domain.policy import reschedules
 from daemon.store.cancel_commands import CancelPending
 from daemon.store.commands import Cancelled, SaveWebhook
-from daemon.store.expiry_commands import CancelExpired
+from daemon.store.expiry_commands import CancelForEvent
 from daemon.store.job_commands import CancelForJob
 from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
@@ -93,13 +93,13 @@ class WebhookChanges:
             cancelled = await retry_until_available(write, self._log.log)
         await self._log.cancelled(webhook, cancelled, reason)
 
-    async def cancel_expired(self, work: Work) -> None:
-        """Cancel a delivery that had expired when its turn came."""
+    async def cancel_over(self, work: Work, reason: CancelReason) -> None:
+        """Cancel a delivery whose event had expired, or was erased, when its turn came."""
         async with self._state.transition:
             webhook = self._state.webhook
-            cancel = CancelExpired(webhook, (work.seq,), in_flight_seqs=(), now=self._clock.now_ms())
+            cancel = CancelForEvent(webhook, (work.seq,), (), reason=reason, now=self._clock.now_ms())
             cancelled = await retry_until_available(partial(self._writer.execute, cancel), self._log.log)
-        await self._log.cancelled(webhook, cancelled, CancelReason.EXPIRED)
+        await self._log.cancelled(webhook, cancelled, reason)
 
     async def _answer(self, change: Change) -> None:
         if change.abandoned:
@@ -114,6 +114,8 @@ class WebhookChanges:
 
     async def _apply(self, change: Change) -> Webhook | None:
         state = self._state
+        if isinstance(change.what, EraseDeliveries):  # also of a deleted one, of which an attempt may be in flight
+            return await self._cancel_some(change, change.what)
         if state.webhook.deleted_at is not None:
             return None
         if isinstance(change.what, CancelDeliveries | ExpireDeliveries):
@@ -134,10 +136,12 @@ class WebhookChanges:
             await self._log.cancelled(webhook, cancelled, reason)
         return webhook
 
-    async def _cancel_some(self, change: Change, asked: CancelDeliveries | ExpireDeliveries) -> Webhook:
+    async def _cancel_some(self, change: Change, asked: CancelSome) -> Webhook:
         """Cancel some of what waits. What was read ahead is read again: as a new life reads it, without them."""
         state = self._state
         command, reason = self._cancelling(asked)
+        if reason is CancelReason.ERASED:
+            state.note_erased(asked.seqs)
         cancelled = None
         try:
             cancelled = await self._writer.execute(change.wrap(command))
@@ -149,14 +153,13 @@ class WebhookChanges:
         await self._log.cancelled(state.webhook, cancelled, reason)
         return state.webhook
 
-    def _cancelling(
-        self, asked: CancelDeliveries | ExpireDeliveries
-    ) -> tuple[CancelForJob | CancelExpired, CancelReason]:
+    def _cancelling(self, asked: CancelSome) -> tuple[CancelForJob | CancelForEvent, CancelReason]:
         webhook, in_flight, now = self._state.webhook, self._state.in_flight_seqs, self._clock.now_ms()
-        if isinstance(asked, ExpireDeliveries):
-            return CancelExpired(webhook, asked.seqs, in_flight_seqs=in_flight, now=now), CancelReason.EXPIRED
-        for_job = CancelForJob(webhook, asked.job_id, asked.seqs, in_flight_seqs=in_flight, now=now)
-        return for_job, CancelReason.REQUESTED
+        if isinstance(asked, CancelDeliveries):
+            for_job = CancelForJob(webhook, asked.job_id, asked.seqs, in_flight_seqs=in_flight, now=now)
+            return for_job, CancelReason.REQUESTED
+        reason = CancelReason.EXPIRED if isinstance(asked, ExpireDeliveries) else CancelReason.ERASED
+        return CancelForEvent(webhook, asked.seqs, in_flight, reason=reason, now=now), reason
 
     def _after_cancelling(self, cancelled: Cancelled) -> None:
         if cancelled.more:

@@ -25,6 +25,7 @@ class AuditAction(StrEnum):
     SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105  # the name of an action, not a secret
     SIGNATURE_SWITCHED = "webhook.signature_switched"
     WEBHOOK_RECOVERED = "webhook.recovered"
+    EVENT_ERASED = "event.erased"
     DELIVERY_RESENT = "delivery.resent"
     BULK_JOB_CREATED = "bulk_job.created"
     BULK_JOB_CANCELLED = "bulk_job.cancelled"

@@ -27,6 +27,7 @@ _CANCEL_WORDS: Mapping[CancelReason, str] = MappingProxyType(
         CancelReason.WEBHOOK_DELETED: "cancelled: webhook deleted",
         CancelReason.REQUESTED: "cancelled on request",
         CancelReason.EXPIRED: "cancelled: expired",
+        CancelReason.ERASED: "cancelled: event erased",
     }
 )
 

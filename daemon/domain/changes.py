@@ -66,7 +66,18 @@ class ExpireDeliveries(Struct, frozen=True, tag="expire_deliveries"):
     now: int
 
 
-WebhookChange = CancelDeliveries | ExpireDeliveries | Edit | ResumeWhenDue | RotateSecret | SwitchSignature | Delete
+class EraseDeliveries(Struct, frozen=True, tag="erase_deliveries"):
+    """Leave it as it is, and cancel those of its deliveries with these numbers that wait: their event was erased.
+
+    Of an attempt in flight nothing is kept that the receiver answers, and it has no retry.
+    """
+
+    seqs: tuple[int, ...]
+    now: int
+
+
+CancelSome = CancelDeliveries | ExpireDeliveries | EraseDeliveries
+WebhookChange = CancelSome | Edit | ResumeWhenDue | RotateSecret | SwitchSignature | Delete
 
 _DISABLED = "a disabled webhook cannot be paused, since nothing waits for it: set `active` to true, too"
 
@@ -86,7 +97,7 @@ def apply_change(webhook: Webhook, change: WebhookChange) -> Webhook:
             return _rotated(webhook, change)
         case SwitchSignature(now):
             return switched(webhook, now)
-        case CancelDeliveries() | ExpireDeliveries():
+        case CancelDeliveries() | ExpireDeliveries() | EraseDeliveries():
             return webhook
         case Delete(now):
             return deleted(webhook, now)

@@ -92,6 +92,10 @@ class WebhookInactive(DaemonError):
     """The webhook is disabled or deleted, so nothing can be queued for it."""
 
 
+class EventErased(DaemonError):
+    """The event was erased, so nothing of it can be sent again."""
+
+
 class NothingDue(DaemonError):
     """The webhook is not paused, or does not resume by itself yet: nothing was changed."""
 

@@ -26,12 +26,13 @@ class DeliveryStatus(StrEnum):
 
 
 class CancelReason(StrEnum):
-    """Why a delivery was cancelled (contract "Auto-disable", "HTTP API")."""
+    """Why a delivery was cancelled (contract "Auto-disable", "HTTP API", "Erasing")."""
 
     WEBHOOK_DISABLED = "webhook_disabled"
     WEBHOOK_DELETED = "webhook_deleted"
     REQUESTED = "requested"  # by hand
     EXPIRED = "expired"  # its event was not to be delivered any more
+    ERASED = "erased"  # its event
 
 
 class Origin(StrEnum):
@@ -176,7 +177,7 @@ class Event(Struct, frozen=True, gc=False):
     """One thing that happened. `body` is the payload, serialised once: these very bytes are sent and signed.
 
     `traceparent` is the submission's place in a trace (`daemon.domain.trace_context`), `key_id` the key that it came
-    with, None if nobody knows. It is delivered on `terms`, None for at once.
+    with, None if nobody knows. It is delivered on `terms`, None for at once. Of one that was erased the body is empty.
     """
 
     id: str
@@ -189,6 +190,7 @@ class Event(Struct, frozen=True, gc=False):
     traceparent: str | None = None
     key_id: str | None = None
     terms: DeliveryTerms | None = None
+    erased_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +207,7 @@ class EventSummary:
     test: bool
     key_id: str | None
     terms: DeliveryTerms | None = None
+    erased_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

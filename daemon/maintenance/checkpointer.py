@@ -31,9 +31,16 @@ class Checkpointer:
         self._log = telemetry.log
         self._has_warned = False
         self._frames = 0  # of the log when it was last copied
+        self._is_to_be_emptied = False
+
+    def empty(self) -> None:
+        """Have the log emptied soon: it may have something that was erased."""
+        self._is_to_be_emptied = True
+        self._writer.ask_for_checkpoint()
 
     async def run(self) -> None:
         """Checkpoint until cancelled."""
+        self.empty()  # an earlier life may have been killed before it could
         while True:
             await self._writer.checkpoint_due()
             while not await self._checkpoint_whole():
@@ -46,8 +53,17 @@ class Checkpointer:
         if await self._checkpoint_beside_commits():
             # The log starts over only if all of it is copied and nothing was committed since.
             async with self._writer.paused():
-                return await self._checkpoint()
+                return await self._checkpoint() and await self._empty()
         return False
+
+    async def _empty(self) -> bool:
+        """Empty the log, if that was asked for; return False if a read prevents it."""
+        if self._is_to_be_emptied:
+            try:
+                self._is_to_be_emptied = not await self._run_in_thread(self._wal.empty)
+            except StoreUnavailable as error:
+                self._log.warning("checkpoint_failed", error=str(error), retryInMs=_RETRY_S * 1000)
+        return not self._is_to_be_emptied
 
     async def _checkpoint_beside_commits(self) -> bool:
         """Copy until little is left; return False if something prevents that."""

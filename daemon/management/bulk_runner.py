@@ -15,9 +15,8 @@ from daemon.delivery.owners import Owners
 from daemon.domain.bulk_jobs import BulkAction, BulkJob
 from daemon.domain.changes import CancelDeliveries
 from daemon.domain.clock import Clock
-from daemon.domain.errors import DaemonError
 from daemon.domain.model import DeliveryStatus
-from daemon.management.webhook_changer import WebhookChanger
+from daemon.management.webhook_changer import WebhookChanger, change_each
 from daemon.store.commands import ProbeWrite
 from daemon.store.job_commands import MoveBulkJob, MovedJob
 from daemon.store.reads import bulk_job_reads
@@ -92,7 +91,9 @@ class BulkRunner:
 
     async def _cancel_all(self, job: BulkJob, seqs: Mapping[str, Sequence[int]], changer: WebhookChanger) -> bool:
         """Have these cancelled; return False after a while if some could not be, and are to be tried again."""
-        if await _all_cancelled(job, seqs, now=self._now_ms(), changer=changer):
+        now = self._now_ms()
+        changes = {webhook_id: CancelDeliveries(job.id, tuple(some), now) for webhook_id, some in seqs.items()}
+        if await change_each(changer, changes):
             self._tries.clear()
             return True
         await trio.sleep(_TRY_AGAIN_S)
@@ -132,22 +133,6 @@ class BulkRunner:
             owner = {"jobId": job.id, "teamId": job.team_id}
             took_ms = max(0, self._now_ms() - job.created_at)
             self._log.info("bulk_job_finished", **owner, action=job.action, count=moved.done, durationMs=took_ms)
-
-
-async def _all_cancelled(job: BulkJob, seqs: Mapping[str, Sequence[int]], *, now: int, changer: WebhookChanger) -> bool:
-    """Have these cancelled, by webhook; return whether all could be."""
-    failed: list[str] = []
-
-    async def cancel(webhook_id: str) -> None:
-        try:
-            await changer.change(webhook_id, CancelDeliveries(job.id, tuple(seqs[webhook_id]), now), None, entry=None)
-        except DaemonError:  # its actor cannot do it now, or the daemon stops
-            failed.append(webhook_id)
-
-    async with trio.open_nursery() as nursery:
-        for webhook_id in seqs:
-            nursery.start_soon(cancel, webhook_id)
-    return not failed
 
 
 def _by_webhook(page: Stretch) -> Mapping[str, Sequence[int]]:

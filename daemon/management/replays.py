@@ -57,7 +57,10 @@ class Replays:
     async def resend(
         self, delivery_id: str, once: Once[Delivery] | None = None, by: Actor = THE_DAEMON
     ) -> Delivery | None:
-        """Queue a delivery's event again; return the new delivery, None if unknown. Raises WebhookInactive."""
+        """Queue a delivery's event again; return the new delivery, None if unknown.
+
+        Raises WebhookInactive, EventErased.
+        """
         delivery = await self._reader.fetch(api_reads.get_delivery, delivery_id)
         if delivery is None:
             return None

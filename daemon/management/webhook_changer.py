@@ -1,5 +1,6 @@
 """Who carries out a change to a webhook: the webhook's actor, in this process or in another."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import trio
@@ -9,7 +10,7 @@ from daemon.delivery.fleet import Fleet
 from daemon.delivery.mailbox import Change, ChangeCommand
 from daemon.domain.audit import AuditEntry
 from daemon.domain.changes import WebhookChange
-from daemon.domain.errors import StoreUnavailable
+from daemon.domain.errors import DaemonError, StoreUnavailable
 from daemon.domain.model import Webhook
 from daemon.management.kept_answers import KeptAnswers
 from daemon.store.commands import Audited, Cancelled, Command
@@ -29,6 +30,22 @@ class WebhookChanger(Protocol):
         change dropped, unless it is being committed already. Raises AnsweredBefore or IdempotencyConflict for a key
         that was used, Stopping, or StoreUnavailable, also when it takes longer than CHANGE_TIMEOUT_S.
         """
+
+
+async def change_each(changer: WebhookChanger, changes: Mapping[str, WebhookChange]) -> bool:
+    """Change these webhooks, by their ids, at the same time; return whether all could be changed now."""
+    failed: list[str] = []
+
+    async def change(webhook_id: str, change: WebhookChange) -> None:
+        try:
+            await changer.change(webhook_id, change, None, entry=None)
+        except DaemonError:  # its actor cannot do it now, or the daemon stops
+            failed.append(webhook_id)
+
+    async with trio.open_nursery() as nursery:
+        for webhook_id, what in changes.items():
+            nursery.start_soon(change, webhook_id, what)
+    return not failed
 
 
 class LocalChanger:

@@ -184,7 +184,10 @@ class SaveWebhook(Command[Cancelled], frozen=True):
 
 
 class Resend(Command[str | None], frozen=True):
-    """Queue the event of this delivery again for the same webhook. Answers the new delivery's id, None if unknown."""
+    """Queue the event of this delivery again for the same webhook. Answers the new delivery's id, None if unknown.
+
+    Raises EventErased.
+    """
 
     delivery_id: str
     new_id: str

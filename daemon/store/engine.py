@@ -56,6 +56,12 @@ class Checkpoints(Protocol):
     def checkpoint(self) -> Checkpoint:
         """Copy as much as possible, concurrently with reads and writes. It blocks. Raises StoreUnavailable."""
 
+    def empty(self) -> bool:
+        """Leave nothing in the log, of which all was copied; return False if a read prevents that. It blocks.
+
+        Nothing may be committed meanwhile. Raises StoreUnavailable.
+        """
+
 
 class Engine(Protocol):
     """An open database of one kind (architecture "The store's engine").

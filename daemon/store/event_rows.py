@@ -23,6 +23,7 @@ def event(row: Row[Any]) -> Event:
         traceparent=row.traceparent,
         key_id=row.key_id,
         terms=_terms(row),
+        erased_at=row.erased_at,
     )
 
 
@@ -39,6 +40,7 @@ def event_summary(row: Row[*tuple[Any, ...]]) -> EventSummary:
         test=right("events", "test", row.test),
         key_id=right("events", "key_id", row.key_id),
         terms=_terms(row),
+        erased_at=right("events", "erased_at", row.erased_at),
     )
 
 

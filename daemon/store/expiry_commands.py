@@ -1,11 +1,11 @@
-"""What can be written about deliveries whose events expire: commands, as values."""
+"""What can be written about deliveries whose events are over, expired or erased: commands, as values."""
 
-from daemon.domain.model import Webhook
+from daemon.domain.model import CancelReason, Webhook
 from daemon.store.commands import Cancelled, Command
 
 
-class CancelExpired(Command[Cancelled], frozen=True):
-    """Cancel those of a webhook's deliveries that are pending, but those in flight, since they have expired.
+class CancelForEvent(Command[Cancelled], frozen=True):
+    """Cancel those of a webhook's deliveries that are pending, but those in flight, for what became of their event.
 
     Answers what was cancelled.
     """
@@ -13,6 +13,7 @@ class CancelExpired(Command[Cancelled], frozen=True):
     webhook: Webhook
     seqs: tuple[int, ...]
     in_flight_seqs: tuple[int, ...]
+    reason: CancelReason
     now: int
 
 

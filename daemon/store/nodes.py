@@ -119,6 +119,7 @@ class Kind(StrEnum):
     CREDITS = "credits"  # no id
     FAN_OUT = "fan_out"  # begun, or finished; no id
     BULK_JOB = "bulk_job"  # added
+    ERASURE = "erasure"  # begun: the id of an event
     SEALING = "sealing"  # the fingerprint of the key that seals from now on; no team
 
 
@@ -142,7 +143,7 @@ class News(Struct, frozen=True, kw_only=True):
 
     `sealing` is the fingerprint of another key that seals now.
     `credits` are the teams that were granted some, `fan_outs` those whose fan-outs have begun or are finished,
-    `bulk_jobs` are those that were added. With
+    `bulk_jobs` are those that were added, `erasures` what is being erased. With
     `is_complete` False older changes are no longer told: then everything has to be read.
     """
 
@@ -155,6 +156,7 @@ class News(Struct, frozen=True, kw_only=True):
     credits: tuple[str, ...] = ()
     fan_outs: tuple[str, ...] = ()
     bulk_jobs: tuple[str, ...] = ()
+    erasures: tuple[str, ...] = ()
     sealing: str | None = None
 
 

@@ -12,7 +12,7 @@ from daemon.domain.live_answers import LiveAnswer
 from daemon.domain.model import Webhook
 from daemon.domain.submission import Idempotency
 from daemon.store.commands import Cancelled, Command, SaveWebhook
-from daemon.store.expiry_commands import CancelExpired
+from daemon.store.expiry_commands import CancelForEvent
 from daemon.store.job_commands import CancelForJob
 
 
@@ -88,7 +88,7 @@ class AnswerRequest(Command[Cancelled], frozen=True):
     `now` is the time of the key's use, in milliseconds.
     """
 
-    command: SaveWebhook | CancelForJob | CancelExpired
+    command: SaveWebhook | CancelForJob | CancelForEvent
     request_id: str
     idempotency: Idempotency | None
     now: int

@@ -5,6 +5,7 @@ What is specific to one engine, such as table layout or which rows an index cove
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
 
+from daemon.store.erasure_schema import erasures as erasures
 from daemon.store.outboxes import mails as mails
 from daemon.store.outboxes import operational_events as operational_events
 from daemon.store.tables import metadata as metadata
@@ -17,7 +18,7 @@ from daemon.store.waiting_schema import expiries as expiries
 from daemon.store.waiting_schema import set_aside as set_aside
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0032"
+HEAD_REVISION = "0033"
 
 
 teams = Table(
@@ -108,6 +109,7 @@ events = Table(
     Column("key_id", Text),  # whose key it came with; NULL: nobody knows
     Column("deliver_at", BigInteger),  # NULL: at once
     Column("expires_at", BigInteger),  # NULL: never
+    Column("erased_at", BigInteger),  # its body is empty then
     Column("low", Boolean),  # its priority; NULL: normal
     Index("ix_events_team", "team_id", "seq"),
 )

@@ -139,6 +139,8 @@ _INFO = _table(
         "A bulk job is over: so many deliveries were resent or cancelled",
     ),
     ("bulk_job_cancelled", _JOB, "A bulk job was ended before it had finished; what it did stays"),
+    ("event_erased", "eventId teamId", "An event's payload is gone; what was answered to its deliveries follows"),
+    ("event_erasure_finished", "eventId teamId", "Nothing that was answered to an erased event's deliveries is left"),
     ("credits_granted", "teamId amount balance", "A team got credits, or a grant was corrected"),
     ("webhook_created", _WEBHOOK, "A webhook was registered"),
     ("webhook_changed", _WEBHOOK, "A webhook was edited"),

@@ -56,6 +56,7 @@ class ActorKind(StrEnum):
     LIVE_LISTENERS = "live_listeners"
     SUBMITTER = "submitter"
     BULK_JOBS = "bulk_jobs"
+    ERASER = "eraser"
     LAST_HOUR = "last_hour"
     MEMBERSHIP = "membership"
     FEED = "feed"

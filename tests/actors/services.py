@@ -19,6 +19,7 @@ from daemon.maintenance.gauges import FRESH_S
 from daemon.seams import Seams
 from daemon.store.reads import actor_reads, api_reads
 from daemon.store.reads.bulk_job_reads import next_bulk_job
+from daemon.store.reads.erasure_reads import next_erasure
 from daemon.store.reads.time_blocks import next_time_block
 from daemon.telemetry.metrics import ActorKind
 from tests.actors.receivers import slow
@@ -174,6 +175,17 @@ async def ask_for_a_bulk_job(scene: Scene) -> None:
 
 async def bulk_jobs_are_over(scene: Scene) -> bool:
     return await scene.daemon.parts.store.reader.fetch(next_bulk_job, 0) is None
+
+
+async def erase_an_event(scene: Scene) -> None:
+    [event_id] = await scene.submit(SLOW)
+    event = await scene.daemon.parts.store.reader.fetch(api_reads.get_event, event_id)
+    assert event is not None
+    await scene.daemon.parts.erasing.erase(event)
+
+
+async def erasures_are_over(scene: Scene) -> bool:
+    return await scene.daemon.parts.store.reader.fetch(next_erasure, 0) is None
 
 
 async def leave_an_old_key(scene: Scene) -> None:
@@ -351,6 +363,12 @@ SERVICES = (
         done=bulk_jobs_are_over,
     ),
     upkeep(
+        ActorKind.ERASER,
+        "daemon.management.eraser.Eraser.run",
+        work=erase_an_event,
+        done=erasures_are_over,
+    ),
+    upkeep(
         ActorKind.HOUSEKEEPER,
         "daemon.maintenance.cleaner.Cleaner.run",
         work=leave_an_old_key,
@@ -424,7 +442,9 @@ ELSEWHERE = {
     "daemon/egress/wire.py: one_of": "tests/egress/test_cancellation.py",
     "daemon/egress/deadlines.py: self._run": "tests/egress/test_deadlines.py",
     "daemon/maintenance/checkpointer.py: self._limit_commits": "tests/store/test_checkpointing.py",
-    "daemon/management/bulk_runner.py: cancel": "tests/actors/test_bulk_jobs.py",
+    "daemon/management/webhook_changer.py: change": "tests/actors/test_bulk_jobs.py",
+    "daemon/delivery/expiries.py: expire": "tests/actors/test_expiry.py",
+    "daemon/delivery/parallel.py: self._bring_to_its_end": "tests/actors/test_concurrency.py",
     "daemon/delivery/timed_resumes.py: resume_one": "tests/actors/test_pauses.py",
     "daemon/run.py: task.run": "tests/cluster/test_nodes.py",
     "daemon/cluster/membership.py: hooks.on_claimed": "tests/cluster/test_membership.py",

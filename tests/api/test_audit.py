@@ -48,6 +48,7 @@ async def change_everything(api: RunningApi) -> dict[AuditAction, str]:
         await acme.post(f"{hook}/rotate-secret", {"switchNow": True}),
         await acme.call("POST", f"/v1/deliveries/{delivery['id']}/resend"),
         await acme.post(f"{hook}/recover", {"since": "2020-01-01T00:00:00Z"}),
+        await acme.delete(f"/v1/events/{delivery['eventId']}"),
         await acme.delete(hook),
     ]
     assert all(answer.status < 300 for answer in answers), answers
@@ -66,6 +67,7 @@ async def change_everything(api: RunningApi) -> dict[AuditAction, str]:
         AuditAction.WEBHOOK_RECOVERED: webhook["id"],
         AuditAction.WEBHOOK_DELETED: webhook["id"],
         AuditAction.DELIVERY_RESENT: delivery["id"],
+        AuditAction.EVENT_ERASED: delivery["eventId"],
         AuditAction.BULK_JOB_CREATED: job["id"],
         AuditAction.BULK_JOB_CANCELLED: job["id"],
         AuditAction.CREDITS_GRANTED: grant["id"],

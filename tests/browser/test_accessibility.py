@@ -153,6 +153,7 @@ def lively_team(console: RunningConsole) -> Iterator[tuple[ConsoleTeam, list[str
                 *(f"{root}/event-types", f"{root}/event-types/{MESSAGE_SENT}"),
                 *(f"{root}/deliveries/{each}" for each in kinds),
                 *(f"{root}/events", f"{root}/events/{event}", f"{root}/find?q=number", "find?q=evt_000000"),
+                f"{root}/events/{event}/erase",
             ],
         )
 

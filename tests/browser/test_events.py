@@ -33,6 +33,23 @@ def test_an_event_is_followed_from_the_list_to_what_became_of_it(
         expect(rows.last).to_contain_text("resend of")
 
 
+def test_an_event_is_erased_after_a_page_has_asked(console: RunningConsole, acme: ConsoleTeam, page: Page) -> None:
+    with console.receiver(respond(200)) as receiver:
+        acme.webhook(receiver.url, name="CRM Sync")
+        event_id = acme.submit(customer="Zoë")
+        page.goto(f"/console/teams/{acme.id}/events/{event_id}")
+        expect(page.get_by_label("Body of the event", exact=True)).to_contain_text("Zoë")
+        expect(page.locator("#delivery-rows tr")).to_contain_text("succeeded")
+        page.get_by_role("link", name="Erase this event").click()
+        page.get_by_role("button", name="Erase this event").click()
+        expect(page.get_by_text("The event is erased.")).to_be_visible()
+        expect(page.locator("main")).not_to_contain_text("Zoë")
+        expect(page.get_by_role("link", name="Erase this event")).to_have_count(0)
+        page.locator("#delivery-rows tr a.name").click()
+        expect(page.get_by_text("The event was erased")).to_be_visible()
+        expect(page.get_by_role("button", name="Resend")).to_have_count(0)
+
+
 def test_the_search_box_finds_an_event_by_what_is_in_it(acme: ConsoleTeam, page: Page) -> None:
     event_id = acme.submit(customer="Zoë", note='say "hi"')
     page.goto(f"/console/teams/{acme.id}/credits")

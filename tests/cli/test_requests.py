@@ -413,6 +413,18 @@ CASES = [
         "evt_1",
     ),
     ("events show evt_1", ("GET", "/v1/events/evt_1", None), EVENT, "é"),
+    (
+        "events show evt_1",
+        ("GET", "/v1/events/evt_1", None),
+        {**EVENT, "body": None, "erasedAt": "z"},
+        "erased z",
+    ),
+    (
+        "events erase evt_1 --yes",
+        ("DELETE", "/v1/events/evt_1", None),
+        {"id": "evt_1", "erasedAt": "z", "erasing": True},
+        "what its receivers answered follows",
+    ),
     ("events show evt_1", ("GET", "/v1/events/evt_1", None), EVENT, "order-17"),
     (
         "events list --team t --type a.b --idempotency-key order-17 --since 2025-07-15T10:30:00Z --limit 5",

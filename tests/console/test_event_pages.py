@@ -92,6 +92,29 @@ async def test_a_wrong_filter_is_said_beside_its_field(acme: ConsoleClient, root
     assert (await acme.get(f"{root}/events?{query}")).mistake(field)
 
 
+async def test_an_event_is_erased_after_it_was_asked_whether_that_is_meant(
+    api: RunningApi, acme: ConsoleClient, root: str
+) -> None:
+    await api.webhook()
+    event_id = await submit(api, "order-18", greeting="hello")
+    page = f"{root}/events/{event_id}"
+    assert f'href="{page}/erase"' in (await acme.get(page)).text
+    assert "Erase this event?" in (await acme.get(f"{page}/erase")).text
+    await acme.post(f"{page}/erase")
+    shown = await acme.get(page)
+    assert "The event is erased." in shown.text
+    assert "<dt>Erased</dt>" in shown.text
+    assert "hello" not in shown.text
+    assert f"{page}/erase" not in shown.text
+    assert (await acme.get(f"{page}/body")).status == 404
+    [delivery] = (await api.as_acme.get(f"/v1/events/{event_id}")).value["deliveries"]
+    of_delivery = f"{root}/deliveries/{delivery['id']}"
+    text = (await acme.get(of_delivery)).text
+    assert "The event was erased" in text
+    assert "/resend" not in text
+    assert (await acme.get(f"{of_delivery}/body")).status == 404
+
+
 async def test_the_page_of_an_event_and_of_its_delivery_tell_its_terms(
     api: RunningApi, acme: ConsoleClient, root: str
 ) -> None:

@@ -68,6 +68,8 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         f"GET {_OF_EVENT}": _READ,
         f"GET {_OF_EVENT}/live": _READ,
         f"GET {_OF_EVENT}/body": _READ,
+        f"GET {_OF_EVENT}/erase": _READ,
+        f"POST {_OF_EVENT}/erase": _CHANGE,
         "GET teams/<team_id>/deliveries": _READ,
         "GET teams/<team_id>/deliveries/live": _READ,
         f"GET {_OF_DELIVERY}": _READ,
@@ -120,6 +122,7 @@ ADMINS_PAGES = frozenset(
         f"GET {_OF_WEBHOOK}/secret",
         f"GET {_OF_WEBHOOK}/secret/remove",
         f"GET {_OF_WEBHOOK}/delete",
+        f"GET {_OF_EVENT}/erase",
         "GET teams/<team_id>/bulk-jobs/new",
         "GET teams/<team_id>/audit",
     }

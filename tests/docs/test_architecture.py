@@ -39,6 +39,7 @@ SLEEPS_IN_LOOPS = {
     "daemon/maintenance/checkpointer.py": "SQLite tells nobody when a read ends",
     "daemon/management/bulk_jobs.py": "the others' share of the store",
     "daemon/management/bulk_runner.py": "the others' share of the store",
+    "daemon/management/eraser.py": "the others' share of the store",
     "daemon/delivery/canceller.py": "the others' share of the store",
     "daemon/maintenance/shared_key_rotation.py": "a command that waits for what every node has to say",
     "daemon/maintenance/time_indexer.py": "its interval; the others' share of the store",
@@ -109,6 +110,7 @@ DIALECT_IN_MIGRATIONS = {
     "daemon/store/migrations/versions/0006_fan_outs.py": {"with_variant", "sqlite", "sqlite_with_rowid"},
     "daemon/store/migrations/versions/0010_fan_out_cancellations.py": {"sqlite_with_rowid"},
     "daemon/store/migrations/versions/0026_statistics.py": {"sqlite_with_rowid"},
+    "daemon/store/migrations/versions/0033_erasures.py": {"sqlite", "with_variant"},
     "daemon/store/migrations/versions/0012_nodes.py": {
         "postgresql",
         "postgresql_where",

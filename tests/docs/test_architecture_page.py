@@ -46,7 +46,7 @@ def test_what_has_a_line_of_its_own_has_no_docstring(path: str) -> None:
 def test_the_states_of_a_delivery_are_those_that_there_are() -> None:
     diagram = section(PAGE, "The states of a delivery")
     assert set(re.findall(r"--> (\w+):", diagram)) == set(DeliveryStatus)
-    assert set(re.findall(r"webhook_\w+|requested|expired$", diagram, re.MULTILINE)) == set(CancelReason)
+    assert set(re.findall(r"webhook_\w+|requested|erased|expired$", diagram, re.MULTILINE)) == set(CancelReason)
 
 
 def test_the_reasons_of_a_disabling_are_those_that_there_are() -> None:

@@ -27,6 +27,8 @@ EVERYWHERE: Mapping[str, str] = {
         SELECT id FROM deliveries WHERE status NOT LIKE 'pending%' AND next_attempt_at IS NOT NULL""",
     "a reason for cancelling exactly with the cancelled": """
         SELECT id FROM deliveries WHERE (status = 'cancelled') != (cancel_reason IS NOT NULL)""",
+    "an event that was erased and kept its body, or the other way round": """
+        SELECT id FROM events WHERE (erased_at IS NOT NULL) != (length(body) = 0)""",
     "a retry without its due time": """
         SELECT id FROM deliveries WHERE status = 'pending' AND (attempts_made > 0) != (next_attempt_at IS NOT NULL)""",
     "a delivery that waits aside exactly until its time": """

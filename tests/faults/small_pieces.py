@@ -2,8 +2,8 @@
 
 Submissions that make more than 150 are fanned out, 20 deliveries at a time. `use_small_pieces` does so in a test. With
 $KILLED_AT (`before 3`, `inside 3`, `after 3`) it ends by SIGKILL at its third piece: before it, in the middle of its
-transaction, or between its commit and what follows from it. Bulk jobs have pages as small, and
-$KILLED_IN (`MoveBulkJob`, `CancelForJob`) means one of theirs instead of a piece.
+transaction, or between its commit and what follows from it. Bulk jobs and erasures have pages as small, and $KILLED_IN
+(`MoveBulkJob`, `CancelForJob`, `EraseEvent`, `EraseAnswers`) means one of theirs instead of a piece.
 """
 
 import os
@@ -16,7 +16,8 @@ import pytest
 
 from daemon.cli import main as run_command_line
 from daemon.delivery import fan_out, matcher
-from daemon.management import bulk_runner
+from daemon.management import bulk_runner, eraser
+from daemon.store.erasure_commands import EraseAnswers, EraseEvent
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.job_commands import CancelForJob, MoveBulkJob
 from daemon.store.writes import batch, writer
@@ -24,7 +25,7 @@ from tests.support.process import Installation, Sections, make_installation
 
 MOST_AT_ONCE = 150
 PIECE = 20
-KINDS = {kind.__name__: kind for kind in (MakeDeliveries, MoveBulkJob, CancelForJob)}
+KINDS = {kind.__name__: kind for kind in (MakeDeliveries, MoveBulkJob, CancelForJob, EraseEvent, EraseAnswers)}
 
 
 def use_small_pieces(patch: pytest.MonkeyPatch) -> None:
@@ -33,6 +34,7 @@ def use_small_pieces(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(fan_out, "_DELIVERIES_AT_ONCE", PIECE)
     patch.setattr(bulk_runner, "_RESENT_AT_ONCE", PIECE)
     patch.setattr(bulk_runner, "_CANCELLED_AT_ONCE", PIECE)
+    patch.setattr(eraser, "_AT_ONCE", PIECE)
 
 
 def make_small_pieces_installation(directory: Path, sections: Sections) -> Installation:

@@ -169,6 +169,7 @@ PLANTED_ROWS = {
     "an ended delivery without its time": "UPDATE deliveries SET completed_at = NULL WHERE seq = 1",
     "an ended delivery that is still due": "UPDATE deliveries SET next_attempt_at = 1 WHERE seq = 1",
     "a reason for cancelling exactly with the cancelled": "UPDATE deliveries SET cancel_reason = 'x' WHERE seq = 1",
+    "an event that was erased and kept its body, or the other way round": "UPDATE events SET erased_at = 1",
     "a retry without its due time": "UPDATE deliveries SET status = 'pending' WHERE seq = 1",
     "a delivery that waits aside exactly until its time": "INSERT INTO set_aside VALUES (1, 'wh_1', 1, 1)",
     "attempts that are not 1, 2, … up to attempts_made": "UPDATE attempts SET number = 2 WHERE delivery_seq = 1",

@@ -46,6 +46,7 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET /v1/events": Row(200, 404, 200, query="?teamId=$acme", roles=READ),
         "GET /v1/search": Row(200, 404, 200, query="?teamId=$acme&q=$event", roles=READ),
         "GET /v1/events/{event_id}": Row(200, 404, 200, roles=READ),
+        "DELETE /v1/events/{event_id}": Row(202, 404, 202),
         "POST /v1/webhooks": Row(201, 404, 201, f'{{{WEBHOOK}, "teamId": "$acme"}}'),
         "GET /v1/webhooks": Row(200, 404, 200, query="?teamId=$acme", roles=READ),
         "GET /v1/webhooks/{webhook_id}": Row(200, 404, 200, roles=READ),

@@ -22,12 +22,22 @@ from daemon.domain.search import read_wanted
 from daemon.domain.statistics import StatisticsRange
 from daemon.domain.submission import Idempotency
 from daemon.maintenance.state_dir import DATABASE
-from daemon.store import address_commands, aside_commands, commands, expiry_commands, job_commands, upkeep_commands
+from daemon.store import (
+    address_commands,
+    aside_commands,
+    cancel_commands,
+    commands,
+    erasure_commands,
+    expiry_commands,
+    job_commands,
+    upkeep_commands,
+)
 from daemon.store.address_commands import AskForAddress, ConfirmAddress, RemoveAddress
 from daemon.store.aside_commands import SetAside, TakeBack
 from daemon.store.cancel_commands import CancelNext, CancelPending
 from daemon.store.commands import Command
-from daemon.store.expiry_commands import CancelExpired, ForgetExpiries
+from daemon.store.erasure_commands import EraseAnswers, EraseEvent
+from daemon.store.expiry_commands import CancelForEvent, ForgetExpiries
 from daemon.store.job_commands import AddBulkJob, CancelForJob, EndBulkJob, MoveBulkJob
 from daemon.store.reads import (
     actor_reads,
@@ -36,6 +46,7 @@ from daemon.store.reads import (
     bulk_job_reads,
     console_reads,
     delivery_reads,
+    erasure_reads,
     event_reads,
     expiry_reads,
     gauge_reads,
@@ -85,6 +96,7 @@ _SMALLER = (
     f"CAST('digest of a mail' AS BLOB), 1, {NOW + 1}, NULL FROM n WHERE i = 1",
     "INSERT INTO bulk_jobs SELECT i, 'job_x' || i, 'team_' || (1 + i % 1000), 'cancel', '{}', 0, NULL, 1000000000, "
     "CASE WHEN i < 5000 THEN 'running' ELSE 'finished' END, NULL, 0, 0, 1, NULL, 'key_1', 'n' FROM n WHERE i <= 100000",
+    "INSERT INTO erasures SELECT i, 'evt_x' || i, 'team_1', 0 FROM n",
     # Half of those that wait aside are due, half of them count from a time that is to come.
     f"INSERT INTO set_aside SELECT i + 1000000000, 'wh_x' || i % 1000, {NOW} + i % 1000 - 500, "
     f"CASE i % 2 WHEN 0 THEN {NOW} + i % 7 END FROM n",
@@ -190,7 +202,7 @@ COMMANDS: dict[type, Command[Any]] = {
         CancelNext(0),
         SetAside(1, WEBHOOK, NOW + 1, NOW),
         TakeBack(tuple(range(1, 201))),
-        CancelExpired(a_webhook(), tuple(range(1, 51)), (7,), NOW),
+        CancelForEvent(a_webhook(), tuple(range(1, 51)), (7,), CancelReason.EXPIRED, NOW),
         ForgetExpiries(tuple(range(1_000_000_001, 1_000_000_051))),
         commands.Resend("dlv_1", "dlv_new", NOW),
         commands.Recover(a_webhook(3), 0, 0, 250, tuple(f"dlv_r{n}" for n in range(250)), NOW),
@@ -198,6 +210,8 @@ COMMANDS: dict[type, Command[Any]] = {
         EndBulkJob("job_x3", NOW),
         MoveBulkJob("job_x3", 0, 250, NOW, tuple(range(1, 251)), tuple(f"dlv_b{n}" for n in range(250))),
         CancelForJob(a_webhook(), "job_x3", tuple(range(1, 501)), (7,), NOW),
+        EraseEvent("evt_1", TEAM, NOW),
+        EraseAnswers("evt_1", tuple(range(1, 101)), 100),
         commands.CreateTeam(a_team(2)),
         commands.SaveTeam(TEAM, TeamEdit(name="Acme")),
         AskForAddress(a_pending_address(), "a7@b.c", b"digest of another mail"),
@@ -279,6 +293,9 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "count_waiting": [lambda c: console_reads.count_waiting(c, OTHER, 1_000)],
     "pending_addresses": [lambda c: api_reads.pending_addresses(c, TEAM, NOW)],
     "pending_address_of_token": [lambda c: api_reads.pending_address_of_token(c, b"digest of a mail")],
+    "next_erasure": [lambda c: erasure_reads.next_erasure(c, 12), lambda c: erasure_reads.next_erasure(c, 10**9)],
+    "is_being_erased": [lambda c: erasure_reads.is_being_erased(c, "evt_x1")],
+    "deliveries_to_erase": [lambda c: erasure_reads.deliveries_to_erase(c, "evt_1", 0, 100)],
     "get_bulk_job": [lambda c: bulk_job_reads.get_bulk_job(c, "job_x1")],
     "list_bulk_jobs": [lambda c: bulk_job_reads.list_bulk_jobs(c, TEAM, 50)],
     "next_bulk_job": [lambda c: bulk_job_reads.next_bulk_job(c, 12), lambda c: bulk_job_reads.next_bulk_job(c, 0)],
@@ -387,7 +404,16 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
 
 def every_command() -> set[type]:
     """Return all commands that the code has."""
-    modules = commands, address_commands, aside_commands, expiry_commands, job_commands, upkeep_commands
+    modules = (
+        commands,
+        address_commands,
+        aside_commands,
+        cancel_commands,
+        erasure_commands,
+        expiry_commands,
+        job_commands,
+        upkeep_commands,
+    )
     found = (each for module in modules for each in vars(module).values())
     return {one for one in found if inspect.isclass(one) and issubclass(one, Command)} - {Command}
 
@@ -401,6 +427,7 @@ def every_query() -> set[str]:
         bulk_job_reads,
         console_reads,
         delivery_reads,
+        erasure_reads,
         event_reads,
         expiry_reads,
         gauge_reads,

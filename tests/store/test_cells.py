@@ -38,6 +38,7 @@ ROWS = (
     "INSERT INTO deliveries VALUES (50, 'dlv_1', 'evt_1', 'a.b', 'wh_1', 'team_1', 'failed', 1, NULL, 1, 1, NULL, 0, "
     "'recover', 'dlv_0')",
     "INSERT INTO attempts VALUES (50, 1, 1, 1, 'http_error', 500, '[[\"a\", \"b\"]]', x'00ff', 'no')",
+    "INSERT INTO erasures VALUES (1, 'evt_9', 'team_1', 0)",
     "INSERT INTO fan_outs VALUES (50, 50, 'team_1', 50, 0, 1, 1, '{\"a.b\": [\"wh_1\"]}')",
     "INSERT INTO fan_out_cancellations VALUES ('wh_9', 50, 'webhook_disabled', 1)",
     "INSERT INTO expiries VALUES (50, 'wh_9', 5)",

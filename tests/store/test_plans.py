@@ -35,7 +35,8 @@ from daemon.store.commands import (
     SaveWebhook,
     UsePortalLink,
 )
-from daemon.store.expiry_commands import CancelExpired, ForgetExpiries
+from daemon.store.erasure_commands import EraseAnswers, EraseEvent
+from daemon.store.expiry_commands import CancelForEvent, ForgetExpiries
 from daemon.store.job_commands import AddBulkJob, CancelForJob, EndBulkJob, MoveBulkJob
 from daemon.store.reads import (
     actor_reads,
@@ -44,6 +45,7 @@ from daemon.store.reads import (
     bulk_job_reads,
     console_reads,
     delivery_reads,
+    erasure_reads,
     event_reads,
     expiry_reads,
     gauge_reads,
@@ -213,6 +215,12 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         "ix_address_confirmations_team (team_id=?)",
     ),
     "pending_address_of_token": (lambda c: api_reads.pending_address_of_token(c, b"digest"), "(digest=?)"),
+    "next_erasure": (lambda c: erasure_reads.next_erasure(c, 5), "(rowid>?)"),
+    "is_being_erased": (lambda c: erasure_reads.is_being_erased(c, "evt_1"), "(event_id=?)"),
+    "deliveries_to_erase": (
+        lambda c: erasure_reads.deliveries_to_erase(c, "evt_1", 5, 20),
+        "ix_deliveries_event (event_id=? AND rowid>?)",
+    ),
     "get_bulk_job": (lambda c: bulk_job_reads.get_bulk_job(c, "job_1"), "(id=?)"),
     "list_bulk_jobs": (
         lambda c: bulk_job_reads.list_bulk_jobs(c, TEAM, 20, 1000),
@@ -464,7 +472,7 @@ WRITES: dict[str, Command[Any]] = {
     "cancel next": CancelNext(0),
     "set aside": SetAside(3, WEBHOOK, NOW + 1, NOW),
     "take back": TakeBack((1, 2, 3)),
-    "cancel what has expired": CancelExpired(a_webhook(), (1, 2, 3), (2,), NOW),
+    "cancel what has expired": CancelForEvent(a_webhook(), (1, 2, 3), (2,), CancelReason.EXPIRED, NOW),
     "forget expiries": ForgetExpiries((1, 2, 3)),
     "resend": Resend("dlv_1_wh_1", "dlv_new", NOW),
     "recover": Recover(a_webhook(), NOW, 0, 100, tuple(f"dlv_r{n}" for n in range(100)), NOW),
@@ -480,6 +488,9 @@ WRITES: dict[str, Command[Any]] = {
     "add bulk job": AddBulkJob(a_bulk_job(), limit=5, kept=10),
     "end bulk job": EndBulkJob("job_1", NOW),
     "move bulk job": MoveBulkJob("job_9", 0, 5, NOW, (1, 2, 3), ("dlv_b1", "dlv_b2", "dlv_b3")),
+    "erase event": EraseEvent("evt_1", TEAM, NOW),
+    "erase answers": EraseAnswers("evt_1", (1, 2, 3), 3),
+    "erase the last answers": EraseAnswers("evt_1", (1, 2, 3), None),
     "cancel for a bulk job": CancelForJob(a_webhook(), "job_9", (1, 2, 3), (2,), NOW),
     "add portal link": AddPortalLink(a_portal_link(), b"digest", NOW),
     "use portal link": UsePortalLink("plk_1", NOW),

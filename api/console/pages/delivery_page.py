@@ -11,6 +11,7 @@ from api.console.rendering.excerpts import Excerpt, excerpt
 from api.console.rendering.timeline import timeline
 from api.console.session.page_request import PAGE_HEADERS, PageRequest
 from api.http.auth import owned
+from api.http.errors import not_found
 from api.http.streamed import Streamed
 from api.routes.deliveries import MOST_QUEUED_AGAIN, resend_delivery, show_deliveries
 from api.routes.delivery_waits import NextAttemptReason, next_attempt_because
@@ -63,6 +64,8 @@ async def download_body(request: PageRequest, delivery_id: str) -> Response:
     """Return the body of the delivery's requests, byte for byte, as a file."""
     delivery = await find(request, delivery_id)
     body = await request.handles.reader.fetch(actor_reads.event_body, delivery.event_id)
+    if not body:
+        raise not_found("body: the event was erased")
     headers = {**PAGE_HEADERS, "Content-Disposition": f'attachment; filename="{delivery.event_id}.json"'}
     return Response(body, content_type="application/json", headers=headers)
 
@@ -83,6 +86,7 @@ async def _page_values(request: PageRequest, delivery_id: str) -> dict[str, Any]
     again = await reader.fetch(delivery_reads.queued_again_as, event.id, [delivery_id], MOST_QUEUED_AGAIN)
     return {
         "delivery": delivery,
+        "event": event,
         "queued_again": again.get(delivery_id, []),
         "webhook": webhook,
         "waiting_for_credits": shown.waiting_for_credits,
@@ -112,6 +116,7 @@ def _show_attempts(
     for attempt in reversed(attempts):
         lines = "\n".join(f"{name}: {value}" for name, value in attempt.outcome.headers)
         text = attempt.outcome.body.decode(errors="replace")
-        sent = None if webhook is None else read_sent(webhook, delivery, event=event, attempt=attempt)
+        is_known = event.erased_at is None  # without its body, the signature would be another one
+        sent = read_sent(webhook, delivery, event=event, attempt=attempt) if webhook is not None and is_known else None
         shown.append(ShownAttempt(attempt, sent, headers=excerpt(lines, max_headers), body=excerpt(text, max_body)))
     return shown

@@ -10,7 +10,9 @@ from api.console.pages.live import Parts, live
 from api.console.rendering.excerpts import excerpt
 from api.console.session.page_request import PAGE_HEADERS, PageRequest
 from api.http.auth import owned
+from api.http.errors import not_found
 from api.http.streamed import Streamed
+from api.routes.event_erasing import is_being_erased
 from api.routes.events import idempotency_key_of, key_names
 from daemon.domain.model import Delivery, Event
 from daemon.domain.readable_json import readable_json
@@ -36,6 +38,7 @@ async def show_event(request: PageRequest, event_id: str) -> Response:
         "event": event,
         "key_names": await key_names(request.call, [event]),
         "idempotency_key": await idempotency_key_of(request.call, event, is_operator=request.is_operator),
+        "erasing": await is_being_erased(request.call, event),
         "body": excerpt(readable_json(event.body), _MAX_BODY_BYTES),
         "next_page": request.path(*here, cursor=next_cursor) if next_cursor else "",
         "first_page": "" if is_first else request.path(*here),
@@ -60,6 +63,8 @@ async def follow_event(request: PageRequest, event_id: str) -> Streamed:
 async def download_event(request: PageRequest, event_id: str) -> Response:
     """Return the body that is sent of the event, byte for byte, as a file."""
     event = await find(request, event_id)
+    if event.erased_at is not None:
+        raise not_found("body: the event was erased")
     headers = {**PAGE_HEADERS, "Content-Disposition": f'attachment; filename="{event_id}.json"'}
     return Response(event.body, content_type="application/json", headers=headers)
 

@@ -56,6 +56,7 @@ class Messages:
 
 SENTENCES: Mapping[str, str] = {
     "webhook-created": "The webhook is created. Send a test to see whether its receiver answers.",
+    "event-erased": "The event is erased. What its receivers answered goes within moments.",
     "webhook-saved": "The changes are saved.",
     "webhook-enabled": "The webhook is enabled, and its failure counter is 0.",
     "webhook-disabled": "The webhook is disabled: it gets no deliveries.",

@@ -13,6 +13,7 @@ from daemon.domain.model import Webhook
 from daemon.store import channels, commands, rows
 from daemon.store.cancel_commands import CancelPending
 from daemon.store.commands import Command, EndSession
+from daemon.store.erasure_commands import EraseEvent
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.job_commands import AddBulkJob
 from daemon.store.nodes import Change, Kind, KnownKey, News, PruneFeed
@@ -71,6 +72,7 @@ def news_since(connection: Connection, since: int) -> News:
         credits=tuple(change.team_id for change in changes if change.kind == Kind.CREDITS),
         fan_outs=tuple(change.team_id for change in changes if change.kind == Kind.FAN_OUT),
         bulk_jobs=tuple(ids[Kind.BULK_JOB]),
+        erasures=tuple(ids[Kind.ERASURE]),
         sealing=next((row.id for row in reversed(found) if row.kind == Kind.SEALING), None),
     )
 
@@ -153,6 +155,8 @@ def _changes_by_answer(command: Command[Any], answer: Any) -> Sequence[Change]:
             # The node that sends mails, and submits what operational webhooks are told, learns of them.
             tells = command.verdict.disable or answer.mails or answer.told
             return [Change(Kind.WEBHOOK, command.team_id, command.webhook_id)] if tells else ()
+        case EraseEvent():
+            return [Change(Kind.ERASURE, command.team_id, command.event_id)] if answer else ()
         case CancelPending():
             return [Change(Kind.WEBHOOK, "", command.webhook_id)] if answer.more else ()
         case commands.AcceptEvents():

@@ -31,7 +31,7 @@ from daemon.domain.errors import DaemonError, RequestOver
 from daemon.domain.submission import Idempotency
 from daemon.store.bulk import InsertRows, execute_rows
 from daemon.store.commands import Audited, Cancelled, SaveWebhook
-from daemon.store.expiry_commands import CancelExpired
+from daemon.store.expiry_commands import CancelForEvent
 from daemon.store.job_commands import CancelForJob
 from daemon.store.request_commands import (
     ANSWERS,
@@ -53,7 +53,7 @@ from daemon.store.schema import idempotency_keys, kept_answers
 from daemon.store.sequences import Sequences
 from daemon.store.writes.audit import execute_audited
 from daemon.store.writes.bulk_jobs import cancel_for_jobs
-from daemon.store.writes.cancelling_some import cancel_expired
+from daemon.store.writes.cancelling_some import cancel_for_events
 from daemon.store.writes.idempotency import NO_RECEIPTS, first_uses, repeated
 from daemon.store.writes.webhooks import save_webhooks
 
@@ -157,8 +157,8 @@ def _answer(connection: Connection, command: AnswerRequest, sequences: Sequences
 def _save(connection: Connection, command: AnswerRequest, sequences: Sequences) -> list[Cancelled]:
     if isinstance(command.command, CancelForJob):
         return cancel_for_jobs(connection, [command.command], sequences)
-    if isinstance(command.command, CancelExpired):
-        return cancel_expired(connection, [command.command], sequences)
+    if isinstance(command.command, CancelForEvent):
+        return cancel_for_events(connection, [command.command], sequences)
     if command.entry is None:
         return save_webhooks(connection, [command.command], sequences)
 

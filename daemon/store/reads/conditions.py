@@ -42,7 +42,8 @@ def is_missed(webhook: Webhook, since: int) -> ColumnElement[bool]:
         deliveries.c.webhook_id.concat("") == webhook.id,
         or_(deliveries.c.status == DeliveryStatus.SUCCEEDED, and_(IS_PENDING, ~IS_BEING_CANCELLED)),
     )
-    missed = and_(events.c.accepted_at >= since, events.c.test.is_(False), ~delivered_or_pending)
+    is_there = and_(events.c.accepted_at >= since, events.c.test.is_(False), events.c.erased_at.is_(None))
+    missed = and_(is_there, ~delivered_or_pending)
     return and_(_is_subscribed(webhook), missed)
 
 

@@ -23,6 +23,7 @@ _COLUMNS = (
     events.c.key_id,
     events.c.deliver_at,
     events.c.expires_at,
+    events.c.erased_at,
     events.c.low,
 )
 

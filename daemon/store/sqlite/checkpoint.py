@@ -70,15 +70,25 @@ class WriteAheadLog:
 
     def checkpoint(self) -> Checkpoint:
         """Copy as much as possible into the database, concurrently with reads and writes. Raises StoreUnavailable."""
-        try:
-            self._connection = self._connection or self._connect()
-            _, frames, copied = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"the write-ahead log cannot be copied into the database ({error})") from error
+        _, frames, copied = self._run("PASSIVE")
         return Checkpoint(frames, copied)
 
+    def empty(self) -> bool:
+        """Truncate the log, which otherwise keeps what was written until that is overwritten; see `Checkpoints`."""
+        is_busy, _, _ = self._run("TRUNCATE")
+        return not is_busy
+
+    def _run(self, mode: str) -> tuple[int, int, int]:
+        try:
+            self._connection = self._connection or self._connect()
+            is_busy, frames, copied = self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the write-ahead log cannot be copied into the database ({error})") from error
+        return is_busy, frames, copied
+
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._database, isolation_level=None, check_same_thread=False)
+        # Without waiting for reads: commits wait meanwhile.
+        connection = sqlite3.connect(self._database, timeout=0, isolation_level=None, check_same_thread=False)
         harden(connection)
         connection.execute("PRAGMA synchronous = FULL")
         return connection

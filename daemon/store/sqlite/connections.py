@@ -80,6 +80,9 @@ def _prepare_writer(connection: Any, is_new: bool, progress: Progress) -> None:
     connection.set_progress_handler(partial(_note, progress), _PROGRESS_STEPS)
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(
+        "PRAGMA secure_delete = ON"
+    )  # else what was erased would lie in the file until it is overwritten
     connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
     if is_new:  # before the first table exists: later it would take a rewrite of the file
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")

@@ -21,6 +21,7 @@ from daemon.store.commands import (
     SaveTeam,
     UsePortalLink,
 )
+from daemon.store.erasure_commands import EraseEvent
 from daemon.store.job_commands import EndBulkJob
 from daemon.store.rows import to_json
 from daemon.store.schema import audit_entries, teams, webhooks
@@ -69,7 +70,7 @@ _READABLE: Mapping[str, Callable[[Any], Any]] = {
 }
 # They answer None or False if there was nothing to do, or nothing that is to be told.
 _MAY_DO_NOTHING: frozenset[type[Command[Any]]] = frozenset(
-    {SaveTeam, RemoveAddress, Resend, EndBulkJob, RevokeKey, UsePortalLink, RevokePortalLink}
+    {SaveTeam, RemoveAddress, Resend, EraseEvent, EndBulkJob, RevokeKey, UsePortalLink, RevokePortalLink}
 )
 # No team fills the disk with its changes: so many of the newest stay.
 KEPT_PER_TEAM = 10_000

@@ -9,13 +9,13 @@ from typing import Any, cast
 from sqlalchemy import Connection
 
 from daemon.domain.errors import StoreUnavailable
-from daemon.store import commands, job_commands, upkeep_commands
+from daemon.store import commands, erasure_commands, job_commands, upkeep_commands
 from daemon.store.address_commands import AskForAddress, ConfirmAddress, RemoveAddress
 from daemon.store.aside_commands import SetAside, TakeBack
 from daemon.store.cancel_commands import CancelNext, CancelPending
 from daemon.store.commands import Command
 from daemon.store.engine import Apply, Engine
-from daemon.store.expiry_commands import CancelExpired, ForgetExpiries
+from daemon.store.expiry_commands import CancelForEvent, ForgetExpiries
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.writes import (
     addresses,
@@ -28,6 +28,7 @@ from daemon.store.writes import (
     cancelling_some,
     counters,
     credits,
+    erasing,
     events,
     expiries,
     fan_outs,
@@ -64,7 +65,7 @@ APPLY: Mapping[type, Apply] = {
     CancelPending: cancelling.cancel_all_pending,
     SetAside: aside.set_all_aside,
     TakeBack: aside.take_all_back,
-    CancelExpired: cancelling_some.cancel_expired,
+    CancelForEvent: cancelling_some.cancel_for_events,
     ForgetExpiries: expiries.forget_expiries,
     CancelNext: cancelling.cancel_next,
     commands.Resend: replays.resend,
@@ -73,6 +74,8 @@ APPLY: Mapping[type, Apply] = {
     job_commands.EndBulkJob: bulk_jobs.end_bulk_jobs,
     job_commands.MoveBulkJob: bulk_jobs.move_bulk_jobs,
     job_commands.CancelForJob: bulk_jobs.cancel_for_jobs,
+    erasure_commands.EraseEvent: erasing.erase_events,
+    erasure_commands.EraseAnswers: erasing.erase_answers,
     commands.KeepEntry: audit.keep_entries,
     commands.CreateTeam: teams.create_teams,
     commands.SaveTeam: teams.save_teams,

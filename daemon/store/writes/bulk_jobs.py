@@ -17,7 +17,7 @@ from daemon.store import bulk_job_rows
 from daemon.store.bulk import Row as NewRow
 from daemon.store.commands import Cancelled
 from daemon.store.job_commands import AddBulkJob, CancelForJob, EndBulkJob, MoveBulkJob, MovedJob
-from daemon.store.schema import bulk_jobs, deliveries, teams, webhooks
+from daemon.store.schema import bulk_jobs, deliveries, events, teams, webhooks
 from daemon.store.sequences import Sequences
 from daemon.store.writes.cancelling_some import cancel_named
 from daemon.store.writes.events import delivery_row, insert_requeued
@@ -91,12 +91,11 @@ def _locked(connection: Connection, job_id: str) -> Row[int, int, int] | None:
 
 
 def _resend(connection: Connection, command: MoveBulkJob, sequences: Sequences) -> int:
-    found = connection.execute(
-        select(deliveries).where(deliveries.c.seq.in_(command.seqs)).order_by(deliveries.c.seq)
-    ).all()
+    these = select(deliveries).join(events, events.c.id == deliveries.c.event_id).where(events.c.erased_at.is_(None))
+    found = connection.execute(these.where(deliveries.c.seq.in_(command.seqs)).order_by(deliveries.c.seq)).all()
     # Other nodes that queue something again for these wait, or change them: in order, so that none waits for another.
-    these = webhooks.c.id.in_({row.webhook_id for row in found})
-    takers = select(webhooks.c.id, webhooks.c.active, webhooks.c.deleted_at).where(these).order_by(webhooks.c.id)
+    theirs = webhooks.c.id.in_({row.webhook_id for row in found})
+    takers = select(webhooks.c.id, webhooks.c.active, webhooks.c.deleted_at).where(theirs).order_by(webhooks.c.id)
     active = {row.id for row in connection.execute(takers.with_for_update()) if row.active and row.deleted_at is None}
     resent = [row for row in found if row.webhook_id in active]
     seqs = sequences.take_deliveries(connection, len(resent))

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select, update
 
 from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.store.commands import Cancelled, CancelledDelivery
-from daemon.store.expiry_commands import CancelExpired
+from daemon.store.expiry_commands import CancelForEvent
 from daemon.store.schema import deliveries
 from daemon.store.sequences import Sequences
 from daemon.store.stored_status import PENDING_WORDS
@@ -47,13 +47,15 @@ def ended(reason: CancelReason, now: int) -> dict[str, Any]:
     }
 
 
-def cancel_expired(connection: Connection, commands: Sequence[CancelExpired], _sequences: Sequences) -> list[Cancelled]:
-    """Cancel deliveries of webhooks that have expired."""
-    return [_cancel_expired(connection, command) for command in commands]
+def cancel_for_events(
+    connection: Connection, commands: Sequence[CancelForEvent], _sequences: Sequences
+) -> list[Cancelled]:
+    """Cancel deliveries of events that are over."""
+    return [_cancel_for_event(connection, command) for command in commands]
 
 
-def _cancel_expired(connection: Connection, command: CancelExpired) -> Cancelled:
+def _cancel_for_event(connection: Connection, command: CancelForEvent) -> Cancelled:
     these = [seq for seq in command.seqs if seq not in command.in_flight_seqs]
-    cancelled = cancel_named(connection, command.webhook.id, these, reason=CancelReason.EXPIRED, now=command.now)
+    cancelled = cancel_named(connection, command.webhook.id, these, reason=command.reason, now=command.now)
     forget(connection, these)
     return cancelled

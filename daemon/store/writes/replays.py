@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select
 from sqlalchemy import Row as TableRow
 
+from daemon.domain.errors import EventErased
 from daemon.domain.model import Origin
 from daemon.store.bulk import Row
 from daemon.store.commands import Recover, RecoveredPage, Resend
@@ -19,15 +20,18 @@ from daemon.store.writes.expiries import insert_expiries
 _RESEND, _RECOVER = Origin.RESEND.value, Origin.RECOVER.value
 
 
-def resend(connection: Connection, commands: Sequence[Resend], sequences: Sequences) -> list[str | None]:
+def resend(connection: Connection, commands: Sequence[Resend], sequences: Sequences) -> list[str | EventErased | None]:
     """Queue the events of these deliveries again, each for the same webhook."""
     return [_resend(connection, command, sequences) for command in commands]
 
 
-def _resend(connection: Connection, command: Resend, sequences: Sequences) -> str | None:
-    old = connection.execute(select(deliveries).where(deliveries.c.id == command.delivery_id)).first()
+def _resend(connection: Connection, command: Resend, sequences: Sequences) -> str | EventErased | None:
+    with_event = select(deliveries, events.c.erased_at).join(events, events.c.id == deliveries.c.event_id)
+    old = connection.execute(with_event.where(deliveries.c.id == command.delivery_id)).first()
     if old is None:
         return None
+    if old.erased_at is not None:
+        return EventErased(f"the event {old.event_id} was erased: its payload is gone, so it cannot be sent again")
     row = delivery_row(
         next(sequences.take_deliveries(connection, 1)),
         command.new_id,

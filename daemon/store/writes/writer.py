@@ -112,9 +112,13 @@ class Writer:
             await self._last.reply.settled()
 
     async def checkpoint_due(self) -> None:
-        """Wait until, after a commit, a checkpoint is due."""
+        """Wait until, after a commit or on request, a checkpoint is due."""
         await self._checkpoint_due.wait()
         self._checkpoint_due = trio.Event()
+
+    def ask_for_checkpoint(self) -> None:
+        """Have a checkpoint made, though no commit makes it due."""
+        self._checkpoint_due.set()
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
