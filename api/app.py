@@ -1,6 +1,6 @@
 """The application: every route of the tables, bound to the daemon's handles (architecture "Packages")."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -17,12 +17,12 @@ from api.http.dispatch import Dispatcher, View
 from api.http.errors import rate_limited
 from api.http.idempotency import answered_once, read_idempotency
 from api.http.inputs import read_inputs
-from api.http.known import Known
+from api.http.known import known_to
 from api.http.plain import ClientGone, PlainRequest, PlainResponse, PlainView
 from api.http.problems import answer_error, as_refusal, log_failure, log_refused, plain_problem
 from api.http.request import HttpRequest
 from api.http.reserved_ids import Words, is_parameter, reserved_segments, steps
-from api.http.route import Answer, Call, Route
+from api.http.route import Answer, Call, Noted, Route
 from api.http.streamed import Streamed
 from api.http.urls import MatchingRule, make_map, make_rule
 from api.http.wire import to_json
@@ -39,6 +39,7 @@ from api.routes import (
     credits,
     deliveries,
     event_erasing,
+    event_types,
     events,
     exports,
     filter_options,
@@ -64,6 +65,7 @@ AnswerRoute = Callable[..., Awaitable[Answer]]
 _DESCRIBED: tuple[Route, ...] = (
     *events.ROUTES,
     *event_erasing.ROUTES,
+    *event_types.ROUTES,
     *search.ROUTES,
     *webhook_routes.ROUTES,
     *statistics.ROUTES,
@@ -179,7 +181,7 @@ def bind(
                 run_in_thread=run_in_thread,
                 charge=partial(limits.charge, principal),
                 exports=shared_exports,
-                known=Known(handles.catalogue, principal, reserved_ids),
+                known=known_to(principal, handles.event_types.known, reserved_ids),
             )
             inputs, raw = dict[str, BaseModel](), b""
             if has_inputs or request.query_string:
@@ -226,8 +228,9 @@ def _plain_view(
         principal = ANYBODY
         try:
             principal = await authenticate(handles, request, route)
-            content = _content(await answer(request, principal))
-            return PlainResponse(route.status, (media_type, *limits.headers(principal)), content)
+            answered = await answer(request, principal)
+            headers = media_type, *_headers_of(answered), *limits.headers(principal)
+            return PlainResponse(route.status, headers, _content(answered))
         except ClientGone:
             raise
         except Exception as error:
@@ -238,15 +241,23 @@ def _plain_view(
     return view
 
 
-def _respond(route: Route, answer: BaseModel | bytes | None) -> Response:
+def _respond(route: Route, answer: BaseModel | bytes | Noted | None) -> Response:
     if answer is None:
         response = Response(b"", route.status)
         del response.headers["Content-Type"]
         return response
-    return Response(_content(answer), route.status, content_type=route.media_type)
+    response = Response(_content(answer), route.status, content_type=route.media_type)
+    response.headers.extend(_headers_of(answer))
+    return response
 
 
 def _content(answer: Answer) -> bytes:
     if answer is None or isinstance(answer, Streamed):  # a stream is no answer of the fast lane
         return b""
+    if isinstance(answer, Noted):
+        return answer.content
     return answer if isinstance(answer, bytes) else to_json(answer).encode()
+
+
+def _headers_of(answer: Answer) -> Sequence[tuple[str, str]]:
+    return answer.headers if isinstance(answer, Noted) else ()

@@ -12,13 +12,15 @@ from daemon.delivery.event_filters import FilterFailures
 from daemon.delivery.router import Router
 from daemon.delivery.sent_request import SentRequest
 from daemon.domain.clock import NowMs
-from daemon.domain.event_types import OPERATIONAL_CATALOGUE, Catalogue
+from daemon.domain.event_types import Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
+from daemon.domain.operational_types import OPERATIONAL_CATALOGUE
 from daemon.domain.operations import About
 from daemon.maintenance.last_hour import Minute
 from daemon.management.addresses import Addresses
 from daemon.management.bulk_jobs import BulkJobs
 from daemon.management.erasing import Erasing
+from daemon.management.event_types import EventTypes
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.listeners import LiveListeners
 from daemon.management.nodes import Nodes
@@ -97,7 +99,7 @@ class Handles:
 
     settings: Settings
     api_settings: Callable[[], ApiSettings]
-    catalogue: Catalogue
+    event_types: EventTypes
     router: Router
     teams: Teams
     webhooks: Webhooks
@@ -125,6 +127,11 @@ class Handles:
     system: SystemHandles
     console: ConsoleHandles
     sent_request: ReadSentRequest
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The event types of the product that there are now."""
+        return self.event_types.known.every
 
     @property
     def every_type(self) -> Catalogue:

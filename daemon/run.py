@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -51,6 +52,18 @@ async def run_daemon(
     Sets `ready` when submissions are taken. `serve_api` must end soon after `stop`, with its requests answered.
     Raises ActorFailed, in a group, when the store crashed, or the router spent its budget.
     """
+    with closing(daemon.validator):
+        await _run(daemon, serve_api, ready=ready, stop=stop, grace_s=grace_s)
+
+
+async def _run(
+    daemon: Daemon,
+    serve_api: Callable[[], Awaitable[None]],
+    *,
+    ready: trio.Event,
+    stop: trio.Event,
+    grace_s: float,
+) -> None:
     store, fleet, router, api = _Task(), _Task(), _Task(), _Task()
     upkeep = [_Task() for _ in _patient_actors(daemon)]
     membership = [_Task() for _ in _membership_actors(daemon)]

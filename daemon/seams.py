@@ -7,7 +7,7 @@ from functools import partial
 
 import trio
 
-from daemon.actors.threads import RunInThread, thread_runner
+from daemon.actors.threads import RunInThread, run_inline, thread_runner
 from daemon.config.egress_proxy import egress_proxy
 from daemon.config.reload import LiveSettings
 from daemon.delivery.permit import ALWAYS, Permit
@@ -53,6 +53,7 @@ class Seams:
     operator_proxy: OperatorProxy | None = None
     permit: Permit = ALWAYS
     chance: Chance = random.random
+    run_validation: RunInThread = run_inline
 
 
 def real_seams(live: LiveSettings, permit: Permit = ALWAYS) -> Seams:
@@ -90,6 +91,7 @@ def real_seams(live: LiveSettings, permit: Permit = ALWAYS) -> Seams:
         lookups=(lookups, checks),
         operator_proxy=operator_proxy,
         permit=permit,
+        run_validation=thread_runner(1),
     )
 
 

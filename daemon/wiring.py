@@ -33,6 +33,7 @@ from daemon.management.bulk_jobs import BulkJobs
 from daemon.management.bulk_runner import BulkRunner
 from daemon.management.eraser import Eraser
 from daemon.management.erasing import Erasing
+from daemon.management.event_types import EventTypes
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.key_uses import KeyUses
 from daemon.management.listeners import LiveListeners
@@ -45,9 +46,10 @@ from daemon.management.webhook_changer import LocalChanger
 from daemon.management.webhooks import Webhooks
 from daemon.operations.payload import payload_maker
 from daemon.operations.submitter import Submitter
+from daemon.schemas.validator import Validator
 from daemon.seams import Seams
 from daemon.store.engine import Engine
-from daemon.store.reads import actor_reads
+from daemon.store.reads import actor_reads, event_type_reads
 from daemon.store.reads.reader import Reader
 from daemon.store.store import Store
 from daemon.store.writes.writer import Writer
@@ -82,6 +84,8 @@ class Daemon:
     listeners: Listeners
     live_listeners: LiveListeners
     addresses: Addresses
+    event_types: EventTypes
+    validator: Validator
     nodes: Nodes
     kept_answers: KeptAnswers
     notifier: Notifier
@@ -126,6 +130,10 @@ async def assemble(
     management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
     kept_answers, portal_links = management.kept_answers, management.portal_links()
     mail_links = management.mail_links(portal_links)
+    validator = Validator(seams.run_validation)
+    event_types = management.event_types(
+        [event_type async for event_type in store.reader.each(event_type_reads.added_types, behind="")], validator
+    )
     notifier = Notifier(
         store=store, clock=clock, telemetry=telemetry, send=seams.send_mail, with_link=mail_links.with_link
     )
@@ -167,6 +175,7 @@ async def assemble(
         team_ids=team_ids,
         api_keys=api_keys,
         sign_outs=sign_outs,
+        event_types=event_types,
         fan_outs=fan_outs,
         listeners=listeners,
         changes=telemetry.changes,
@@ -252,6 +261,8 @@ async def assemble(
         listeners=listeners,
         live_listeners=live_listeners,
         addresses=management.addresses(mail_links=mail_links, notifier=notifier),
+        event_types=event_types,
+        validator=validator,
         nodes=only_node(clock, fleet, metrics) if cluster is None else cluster.nodes,
         kept_answers=kept_answers,
         notifier=notifier,

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import partial
 
 from daemon.delivery.sent_request import sent_request
-from daemon.domain.event_types import EventType, build_catalogue
 from daemon.handles import ConsoleHandles, Handles, HealthHandles, SystemHandles
 from daemon.wiring import Daemon
 
@@ -15,10 +14,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
     return Handles(
         settings=settings,
         api_settings=lambda: daemon.live.now.api,
-        catalogue=build_catalogue(
-            EventType(added.name, added.description, category=added.category, example=added.example)
-            for added in settings.event_types
-        ),
+        event_types=daemon.event_types,
         router=daemon.router,
         teams=daemon.teams,
         webhooks=daemon.webhooks,

@@ -1,7 +1,7 @@
 """Builds what people change the daemon's data through; `daemon.wiring` connects it with the other parts."""
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from daemon.cluster.live_answers import ClusterAnswers
@@ -14,6 +14,7 @@ from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.owners import Owners
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
+from daemon.domain.event_types import EventType, Source, build_catalogue
 from daemon.domain.live_answers import LiveAnswer
 from daemon.live.registry import Listeners
 from daemon.mail.notifier import Notifier
@@ -21,6 +22,7 @@ from daemon.management.addresses import Addresses
 from daemon.management.audit import Audit
 from daemon.management.bulk_jobs import BulkJobs
 from daemon.management.erasing import Erasing
+from daemon.management.event_types import EventTypes
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.listeners import LiveListeners
 from daemon.management.mail_links import MailLinks
@@ -30,6 +32,7 @@ from daemon.management.teams import Teams
 from daemon.management.webhook_changer import WebhookChanger
 from daemon.management.webhooks import Webhooks
 from daemon.operations.submitter import Submitter
+from daemon.schemas.validator import Validator
 from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
 
@@ -136,6 +139,22 @@ class ManagementBuilder:
             audit=self._audit,
             token_of=mail_links.confirmation_token,
             on_mail=notifier.wake,
+        )
+
+    def event_types(self, added: Sequence[EventType], validator: Validator) -> EventTypes:
+        """Return what changes the event types of the API; `added` are those that there are."""
+        fixed = build_catalogue(
+            EventType(one.name, one.description, category=one.category, example=one.example, source=Source.SETTINGS)
+            for one in self._live.now.event_types
+        )
+        return EventTypes(
+            fixed,
+            added,
+            store=self._store,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            kept_answers=self.kept_answers,
+            validator=validator,
         )
 
     def portal_links(self) -> PortalLinks:

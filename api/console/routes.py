@@ -13,6 +13,7 @@ from api.console.pages import (
     api_page,
     audit_page,
     bulk_jobs_page,
+    catalogue_page,
     credits_page,
     deliveries_page,
     delivery_page,
@@ -105,6 +106,7 @@ _WEBHOOK = "teams/<team_id>/webhooks/<webhook_id>"
 _EVENT = "teams/<team_id>/events/<event_id>"
 _JOBS = "teams/<team_id>/bulk-jobs"
 _LINKS = "teams/<team_id>/portal-links"
+_TYPE = "event-types/<event>"
 _DELIVERY = "teams/<team_id>/deliveries/<delivery_id>"
 PAGES = (
     PageRoute("GET", "sign-in", handler=sign_in.show_sign_in, audience=Audience.ANYBODY),
@@ -172,6 +174,13 @@ PAGES = (
     PageRoute("POST", "teams/<team_id>/settings/keys", settings_page.create_key, by_link=False),
     PageRoute("POST", "teams/<team_id>/settings/keys/<key_id>/revoke", settings_page.revoke_key, by_link=False),
     PageRoute("GET", "teams/<team_id>/audit", audit_page.show_audit_trail, roles=ADMINS, by_link=False),
+    PageRoute("GET", "event-types", handler=catalogue_page.show_catalogue, audience=Audience.OPERATOR),
+    PageRoute("POST", "event-types", handler=catalogue_page.add, audience=Audience.OPERATOR),
+    PageRoute("GET", _TYPE, handler=catalogue_page.show_type, audience=Audience.OPERATOR),
+    PageRoute("POST", _TYPE, handler=catalogue_page.change, audience=Audience.OPERATOR),
+    PageRoute("POST", f"{_TYPE}/versions", handler=catalogue_page.add_version, audience=Audience.OPERATOR),
+    PageRoute("POST", f"{_TYPE}/state", handler=catalogue_page.set_state, audience=Audience.OPERATOR),
+    PageRoute("POST", f"{_TYPE}/remove", handler=catalogue_page.remove, audience=Audience.OPERATOR),
     PageRoute("GET", "teams", handler=teams_page.show_teams, audience=Audience.OPERATOR),
     PageRoute("POST", "teams", handler=teams_page.create, audience=Audience.OPERATOR),
     PageRoute("POST", "operational-webhooks", handler=teams_page.open_operators, audience=Audience.OPERATOR),

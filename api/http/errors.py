@@ -16,6 +16,9 @@ from daemon.domain.errors import (
     AttemptOver,
     DaemonError,
     EventErased,
+    EventTypeExists,
+    EventTypeFixed,
+    EventTypeInUse,
     IdempotencyConflict,
     KeyRevoked,
     NobodyTakesOver,
@@ -26,9 +29,12 @@ from daemon.domain.errors import (
     TooManyAddresses,
     TooManyBulkJobs,
     TooManyDeliveries,
+    TooManyEventTypes,
+    TooManyVersions,
     TooManyWebhooks,
     UnknownTeam,
     UrlNotAllowed,
+    VersionConflict,
     WebhookInactive,
 )
 
@@ -57,6 +63,11 @@ class Code(StrEnum):
     TOO_MANY_DELIVERIES = "too_many_deliveries"
     NO_OTHER_NODE = "no_other_node"
     ATTEMPT_OVER = "attempt_over"
+    EVENT_TYPE_EXISTS = "event_type_exists"
+    EVENT_TYPE_FIXED = "event_type_fixed"
+    EVENT_TYPE_IN_USE = "event_type_in_use"
+    EVENT_TYPE_QUOTA = "event_type_quota"
+    VERSION_CONFLICT = "version_conflict"
     TOO_LARGE = "too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     INVALID_FIELD = "invalid_field"
@@ -91,6 +102,11 @@ STATUS: Mapping[Code, HTTPStatus] = MappingProxyType(
         Code.TOO_MANY_DELIVERIES: HTTPStatus.UNPROCESSABLE_ENTITY,
         Code.NO_OTHER_NODE: HTTPStatus.CONFLICT,
         Code.ATTEMPT_OVER: HTTPStatus.CONFLICT,
+        Code.EVENT_TYPE_EXISTS: HTTPStatus.CONFLICT,
+        Code.EVENT_TYPE_FIXED: HTTPStatus.CONFLICT,
+        Code.EVENT_TYPE_IN_USE: HTTPStatus.CONFLICT,
+        Code.EVENT_TYPE_QUOTA: HTTPStatus.CONFLICT,
+        Code.VERSION_CONFLICT: HTTPStatus.CONFLICT,
         Code.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         Code.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         Code.INVALID_FIELD: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -216,20 +232,15 @@ def from_daemon(error: DaemonError) -> ApiError:
             | TooManyWebhooks()
             | TooManyBulkJobs()
             | TooManyDeliveries()
+            | TooManyEventTypes()
+            | TooManyVersions()
         ):
             return _over_a_limit(error)
         case Stopping():
             return ApiError(Code.STOPPING, "The daemon is stopping: send the request again when it is back.")
         case StoreUnavailable():
             return ApiError(Code.STORE_UNAVAILABLE, "The database is unavailable: send the request again.")
-        case (
-            IdempotencyConflict()
-            | WebhookInactive()
-            | EventErased()
-            | NobodyTakesOver()
-            | AlreadyConfirmed()
-            | AttemptOver()
-        ):
+        case DaemonError() if type(error) in _CONFLICTS:
             return ApiError(_CONFLICTS[type(error)], _sentence(str(error)))
         case AlreadyExists():
             return ApiError(Code.TEAM_EXISTS, "A team with this id exists: choose another id, or change it.")
@@ -245,6 +256,10 @@ _CONFLICTS: Mapping[type[DaemonError], Code] = MappingProxyType(
         AlreadyConfirmed: Code.ADDRESS_CONFIRMED,
         NobodyTakesOver: Code.NO_OTHER_NODE,
         AttemptOver: Code.ATTEMPT_OVER,
+        EventTypeExists: Code.EVENT_TYPE_EXISTS,
+        EventTypeFixed: Code.EVENT_TYPE_FIXED,
+        EventTypeInUse: Code.EVENT_TYPE_IN_USE,
+        VersionConflict: Code.VERSION_CONFLICT,
     }
 )
 
@@ -255,7 +270,9 @@ def _over_a_limit(
     | AskedTooOften
     | TooManyWebhooks
     | TooManyBulkJobs
-    | TooManyDeliveries,
+    | TooManyDeliveries
+    | TooManyEventTypes
+    | TooManyVersions,
 ) -> ApiError:
     match error:
         case AskedTooOften(retry_after_s=seconds):
@@ -270,6 +287,12 @@ def _over_a_limit(
         case TooManyBulkJobs(limit=limit):
             detail = f"The team has {limit:,} bulk jobs that are not over: wait for one to finish, or cancel one."
             return ApiError(Code.BULK_JOB_QUOTA, detail)
+        case TooManyEventTypes(limit=limit):
+            detail = f"There are {limit:,} event types that were added: remove one that nobody uses."
+            return ApiError(Code.EVENT_TYPE_QUOTA, detail)
+        case TooManyVersions(limit=limit):
+            detail = f"The event type has {limit:,} versions: add a new event type."
+            return ApiError(Code.EVENT_TYPE_QUOTA, detail)
         case TooManyDeliveries(limit=limit):
             wide = (
                 f"is for more than {limit:,} deliveries, or for too many to count: name a webhook, a status or a time"

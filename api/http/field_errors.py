@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from api.http.known import NO_SUCH_TEAM, UNKNOWN_EVENT, nearest
+from api.http.known import ARCHIVED_EVENT, NO_SUCH_TEAM, UNKNOWN_EVENT, nearest
 from daemon.domain.printable import one_line
 
 _LONGEST_SHOWN = 100
@@ -16,6 +16,7 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         "enum": "expected one of {expected}",
         "literal_error": "expected one of {expected}",
         NO_SUCH_TEAM: "no such team",
+        ARCHIVED_EVENT: "this event type is archived: its events are no longer accepted",
         "dict_type": "expected an object",
         "model_type": "expected an object",
         "model_attributes_type": "expected an object",

@@ -156,13 +156,14 @@ def _explain(detail: Mapping[str, Any], root: str, *, model: type[BaseModel], kn
         location = location[:1]
     field = next((str(part) for part in reversed(location) if isinstance(part, str)), "")
     if is_query and detail["type"] == "extra_forbidden":
-        return FieldError(root + _path(location), unknown_parameter(field, names.values()))
+        return FieldError(root + field_path(location), unknown_parameter(field, names.values()))
     events = () if known is None else known.events
     message = validation_message(detail, field, fields=names.values(), events=events)
-    return FieldError(root + _path(location), message)
+    return FieldError(root + field_path(location), message)
 
 
-def _path(location: Sequence[int | str]) -> str:
+def field_path(location: Sequence[int | str]) -> str:
+    """Return where a field is, as a JSON path from what it is in."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part[:_MAX_SHOWN_NAME]}" for part in location)
 
 

@@ -8,21 +8,33 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from daemon.crypto.api_keys import Principal
-from daemon.domain.event_types import WILDCARD
+from daemon.domain.event_types import WILDCARD, KnownTypes
 from daemon.domain.operations import OPERATIONAL_TYPES
 
-UNKNOWN_EVENT, NO_SUCH_TEAM = "unknown_event", "no_such_team"  # types of pydantic's errors
+UNKNOWN_EVENT, ARCHIVED_EVENT, NO_SUCH_TEAM = (
+    "unknown_event",
+    "archived_event",
+    "no_such_team",
+)  # types of pydantic's errors
 _LONGEST_GUESS = 100
 _ALIKE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The event types that there are, who asks, and the ids that nothing may be given."""
+    """The event types that there are, those of them that are no longer accepted, who asks, and the ids that nothing may
+    be given.
+    """
 
     events: Collection[str]
     principal: Principal
     reserved_ids: Collection[str] = ()
+    archived: Collection[str] = ()
+
+
+def known_to(principal: Principal, types: KnownTypes, reserved_ids: Collection[str]) -> Known:
+    """Return what a request may name whose caller this is, with the event types that there are now."""
+    return Known(types.every, principal, reserved_ids, archived=types.archived)
 
 
 def nearest(given: str, names: Iterable[str]) -> str | None:
@@ -54,6 +66,12 @@ def _must_be_event(value: str, info: ValidationInfo) -> str:
     return value
 
 
+def _must_be_accepted(value: str, info: ValidationInfo) -> str:
+    if info.context is not None and value in info.context.archived:
+        raise PydanticCustomError(ARCHIVED_EVENT, "archived event type")
+    return _must_be_event(value, info)
+
+
 def _must_be_any_event(value: str, info: ValidationInfo) -> str:
     return value if value in OPERATIONAL_TYPES else _must_be_event(value, info)
 
@@ -82,7 +100,7 @@ def _must_be_free(value: str | None, info: ValidationInfo) -> str | None:
 
 
 # An event of the product; that, or an operational one; what a webhook of either kind may subscribe to.
-EventName = Annotated[str, AfterValidator(_must_be_event)]
+EventName = Annotated[str, AfterValidator(_must_be_accepted)]
 AnyEventName = Annotated[str, AfterValidator(_must_be_any_event)]
 SubscribedEvent = Annotated[str, AfterValidator(_must_be_any_event_or_all)]
 # The team that a request is about, and the same where there has to be one: a team's key may leave both out.

@@ -19,6 +19,12 @@ class Mistakes(AbstractContextManager["Mistakes"]):
         self._errors: dict[str, FieldError] = {}
         self._are_more = False
 
+    def copy(self) -> "Mistakes":
+        """Return others that begin with these."""
+        copy = Mistakes()
+        copy._first, copy._errors, copy._are_more = self._first, dict(self._errors), self._are_more
+        return copy
+
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> bool:

@@ -1,6 +1,6 @@
 """What a route is: one row of a table that both the application and its OpenAPI document are made from."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
@@ -24,7 +24,6 @@ from daemon.domain.model import KeyRole
 from daemon.domain.submission import Idempotency
 from daemon.handles import Handles
 
-Answer = BaseModel | bytes | Streamed | None
 ADMINS = (KeyRole.ADMIN,)
 READERS = (KeyRole.ADMIN, KeyRole.READ)
 SUBMITTERS = (KeyRole.ADMIN, KeyRole.SUBMIT)
@@ -39,6 +38,17 @@ class Access(StrEnum):
     OPERATOR = "operator"
     LOCAL = "local"  # anyone on this machine, else any key
     LOCAL_OPERATOR = "local_operator"  # anyone verified to be on this machine, otherwise the operator
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """An answer, as JSON, with headers that tell something about it."""
+
+    content: bytes
+    headers: Sequence[tuple[str, str]]
+
+
+Answer = BaseModel | bytes | Streamed | Noted | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,7 @@ def json_body(model: type[BaseModel], example: Any, tell: Tell | None = None) ->
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route: `handler(call, **path, query=?, body=?)` answers a model, JSON as bytes, or None (no content).
+    """One route: `handler(call, **path, query=?, body=?)` answers an `Answer`, None for no content.
 
     `refusals` are the codes it may answer beside those that every route may. With `once` an Idempotency-Key makes its
     retries harmless: its handler hands on what `api.http.idempotency.once` returns. Without `only_for`,

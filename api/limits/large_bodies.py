@@ -5,13 +5,10 @@ their own, so that they do not hold up the others.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-import trio
-
 from api.limits.sizes import MAX_INLINE_PARSE_BYTES, max_body_bytes
-from daemon.actors.fair_queue import FairQueue
+from daemon.actors.fair_lane import FairLane
 from daemon.actors.shares import Share
 from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
@@ -40,56 +37,12 @@ class Sized(Protocol):
         """How long its body is, as its head says."""
 
 
-@dataclass(slots=True, eq=False)
-class _Waiter:
-    turn: trio.Event = field(default_factory=trio.Event)
-    has_gone: bool = False
-
-
-class _Lane:
-    """One body at a time; the others wait for their team's turn."""
-
-    def __init__(self, run_in_thread: RunInThread) -> None:
-        self._run_in_thread = run_in_thread
-        self._waiting: FairQueue[_Waiter] = FairQueue()
-        self._busy = False
-
-    async def run(self, team: str, size: int, work: Callable[[], Result]) -> Result:
-        """Return what `work` returns, when its turn has come."""
-        if self._busy:
-            await self._wait(team, size)
-        self._busy = True
-        try:
-            return await self._run_in_thread(work)
-        finally:
-            self._proceed()
-
-    async def _wait(self, team: str, size: int) -> None:
-        waiter = _Waiter()
-        self._waiting.put(team, size, waiter)
-        try:
-            await waiter.turn.wait()
-        except trio.Cancelled:
-            waiter.has_gone = True
-            if waiter.turn.is_set():
-                self._proceed()
-            raise
-
-    def _proceed(self) -> None:
-        while self._waiting:
-            waiter = self._waiting.take()
-            if not waiter.has_gone:
-                waiter.turn.set()  # it stays busy: the turn is the waiter's
-                return
-        self._busy = False
-
-
 class LargeBodies:
     """What all requests with large bodies share. A team takes at most half of what the others leave."""
 
     def __init__(self, run_in_thread: Callable[[], RunInThread], max_bytes: int = MAX_BYTES) -> None:
         self._share = Share(max_bytes)
-        self._quick, self._slow = _Lane(run_in_thread()), _Lane(run_in_thread())
+        self._quick, self._slow = FairLane(run_in_thread()), FairLane(run_in_thread())
 
     def room(self, request: Sized, principal: Principal) -> "Room":
         """Return the room of this request's body, which counts as long as the room is entered."""
@@ -103,7 +56,7 @@ class Room:
 
     __slots__ = ("_counted", "_lane", "_share", "_size", "_team")
 
-    def __init__(self, share: Share, lane: _Lane, *, size: int, team: str) -> None:
+    def __init__(self, share: Share, lane: FairLane, *, size: int, team: str) -> None:
         self._share = share
         self._lane = lane
         self._size = size

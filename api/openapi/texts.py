@@ -27,6 +27,11 @@ CODE_MEANINGS: Mapping[Code, str] = MappingProxyType(
         Code.TOO_MANY_DELIVERIES: "The filter is for more deliveries than one job may resend: narrow it.",
         Code.NO_OTHER_NODE: "No other living node could take over.",
         Code.ATTEMPT_OVER: "No such attempt waits for an answer: it was answered, or its time is over.",
+        Code.EVENT_TYPE_EXISTS: "There is an event type with this name.",
+        Code.EVENT_TYPE_FIXED: "The event type is built in, or of the settings: it cannot be changed here.",
+        Code.EVENT_TYPE_IN_USE: "Webhooks name the event type, or there are events of it: archive it.",
+        Code.EVENT_TYPE_QUOTA: "There are as many event types, or versions of this one, as there may be.",
+        Code.VERSION_CONFLICT: "The event type was given another version in between: look at it, and try again.",
         Code.TOO_LARGE: "The body, the event or the batch is over its limit.",
         Code.UNSUPPORTED_MEDIA_TYPE: "The body has another Content-Type than this route takes, or a Content-Encoding.",
         Code.INVALID_FIELD: "A field is missing, wrong or unknown: `errors` names it.",
@@ -63,6 +68,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "Webhooks": "Receivers and what they subscribe to.",
         "Testing": "Trying webhooks out, and what can be subscribed to.",
         "Live listeners": "Deliveries as a stream, for whoever has no public address.",
+        "Event types": "What can happen: the types of events, and their schemas.",
         "Deliveries": "One event to one webhook, with its attempts.",
         "Credits": "What deliveries cost, and the ledger.",
         "Teams and keys": "Teams and their API keys.",
@@ -73,6 +79,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
 PATH_PARAMETERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "event": ("An event type.", "linkedin.message.received"),
+        "version": ("The number of a version.", "1"),
         "event_id": ("The id of the event.", "evt_01k0a3bq5t8v2x4z6c8e0g2j4m"),
         "webhook_id": ("The id of the webhook.", "wh_01jzy8h2k4n6q8s0v2x4z6b8d0"),
         "delivery_id": ("The id of the delivery.", "dlv_01k0a3bq5u1w3y5a7d9f1h3k5n"),

@@ -14,11 +14,12 @@ from api.http.errors import Code, unknown_team
 from api.http.json_body import JSON, NDJSON
 from api.http.known import AnyEventName, SomeTeam
 from api.http.query import period_of
-from api.http.route import SUBMITTERS, Body, Call, Route
+from api.http.route import SUBMITTERS, Body, Call, Noted, Route
 from api.http.wire import Input, InputMoment, Limit, Output, OutputTime, Page, PageQuery, format_time
 from api.limits.rate_limit import tokens_for, tokens_for_receipts
 from api.limits.sizes import MAX_PAGE
 from api.routes.deliveries import DELIVERY_EXAMPLE, Delivery, show_deliveries
+from api.routes.deprecation import noted
 from api.routes.envelope import SubmittedEvent
 from api.routes.event_erasing import is_being_erased
 from api.routes.event_terms import ShownTerms, shown_terms
@@ -83,15 +84,17 @@ class EventDetails(ListedEvent):
     )
 
 
-async def submit_event(call: Call) -> bytes:
+async def submit_event(call: Call) -> bytes | Noted:
     """Accept one event; answers after the commit."""
-    [receipt] = await _submit(call, await read_submission(call), "$.teamId")
-    return orjson.dumps(receipt)
+    submission = await read_submission(call)
+    [receipt] = await _submit(call, submission, "$.teamId")
+    return noted(call, submission, orjson.dumps(receipt))
 
 
-async def submit_events(call: Call) -> bytes:
+async def submit_events(call: Call) -> bytes | Noted:
     """Accept a batch of events in one commit, all or none."""
-    return orjson.dumps({"receipts": await _submit(call, await read_batch(call), "$[{}].teamId")})
+    submission = await read_batch(call)
+    return noted(call, submission, orjson.dumps({"receipts": await _submit(call, submission, "$[{}].teamId")}))
 
 
 class EventListQuery(PageQuery):

@@ -1,7 +1,8 @@
 """Reading submitted events: from a request to what the router takes (contract "HTTP API")."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ from api.limits.rate_limit import tokens_for
 from api.limits.sizes import KIB, MAX_BATCH_EVENTS, MAX_EVENT_BYTES
 from api.routes.envelope import Envelope, read_event, read_events, require_depth, wrong_fields_of
 from api.routes.event_terms import read_terms
+from api.routes.schema_checks import require_schemas
 from daemon.domain.submission import NewEvent, Submission
 from daemon.domain.trace_context import parse_traceparent
 from daemon.telemetry.metrics import Refusal
@@ -36,7 +38,9 @@ async def read_submission(call: Call) -> Submission:
         require_media_type(call.request, JSON)
         raw = await _read_charged(call)
         now = call.handles.now_ms()
-        return await parse_in_thread(raw, lambda: _read_one(call, raw, now), call.run_in_thread)
+        submission = await _read(call, raw, lambda call: _read_one(call, raw, now))
+        await require_schemas(call, submission, "$")
+        return submission
 
 
 async def read_batch(call: Call) -> Submission:
@@ -45,9 +49,26 @@ async def read_batch(call: Call) -> Submission:
         media_type = require_media_type(call.request, JSON, NDJSON)
         raw = await _read_charged(call)
         now = call.handles.now_ms()
-        return await parse_in_thread(
-            raw, lambda: _read_many(call, raw, media_type=media_type, now=now), call.run_in_thread
-        )
+        submission = await _read(call, raw, lambda call: _read_many(call, raw, media_type=media_type, now=now))
+        await require_schemas(call, submission, "$[{}]")
+        return submission
+
+
+async def _read(call: Call, raw: bytes, read: Callable[[Call], Submission]) -> Submission:
+    """Return what is submitted. What is refused is read once more if another node has changed the event types."""
+    if call.handles.follow is None:
+        return await parse_in_thread(raw, lambda: read(call), call.run_in_thread)
+    known, first = call.handles.event_types.known, replace(call, mistakes=call.mistakes.copy())
+    try:
+        return await parse_in_thread(raw, lambda: read(first), call.run_in_thread)
+    except ApiError as error:
+        if not any(wrong.path.endswith(".event") for wrong in error.errors):
+            raise
+        await call.handles.follow()
+        if (newer := call.handles.event_types.known) is known:
+            raise
+    again = replace(call, known=replace(call.known, events=newer.every, archived=newer.archived))
+    return await parse_in_thread(raw, lambda: read(again), call.run_in_thread)
 
 
 async def _read_charged(call: Call) -> bytes:
@@ -130,7 +151,8 @@ def _may_be(call: Call, envelope: Envelope) -> bool:
     Whether the one that an operator names is a team, the router says: it knows without a database read.
     """
     is_own = call.principal.is_operator or envelope.team_id in (None, call.principal.team_id)
-    return is_own and envelope.event in call.known.events
+    known = call.known
+    return is_own and envelope.event in known.events and envelope.event not in known.archived
 
 
 def _time_of(envelope: Envelope, now: int) -> int | None:

@@ -72,6 +72,8 @@ class EventTypeInfo(Output):
     name: str = Field(description="The same.")
     description: str = Field(description="What it means.")
     category: str = Field(description="What it belongs to.")
+    deprecated: bool = Field(description="Whether it should no longer be used.")
+    archived: bool = Field(description="Whether its events are no longer accepted.")
 
 
 async def send_test(call: Call, body: NewTest) -> StartedTest:
@@ -118,6 +120,8 @@ def _show(event_type: EventType) -> EventTypeInfo:
         name=event_type.name,
         description=event_type.description,
         category=event_type.category,
+        deprecated=event_type.deprecated_at is not None,
+        archived=event_type.archived_at is not None,
     )
 
 
@@ -181,6 +185,8 @@ ROUTES = (
                     "name": _TYPE,
                     "description": "Prospect responds to an agent",
                     "category": "message",
+                    "deprecated": False,
+                    "archived": False,
                 }
             ],
             "nextCursor": None,

@@ -14,6 +14,7 @@ from daemon.cli.declared import command_of, group_calling, option
 from daemon.cli.deliveries import build_deliveries
 from daemon.cli.demo import demo
 from daemon.cli.doctor import doctor
+from daemon.cli.event_types import build_event_types
 from daemon.cli.events import build_events
 from daemon.cli.exits import ExitCode, say
 from daemon.cli.find import find
@@ -49,6 +50,7 @@ _GROUPS: Mapping[str, Callable[[], click.Group]] = {
     "keys": build_keys,
     "webhooks": build_webhooks,
     "events": build_events,
+    "event-types": build_event_types,
     "deliveries": build_deliveries,
     "credits": build_credits,
     "secrets": build_secrets,

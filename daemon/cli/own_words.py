@@ -28,6 +28,7 @@ _OTHER_NAMES: Mapping[str, Sequence[str]] = MappingProxyType(
 _COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "GET /v1/webhooks/test/events": "events types",
+        "GET /v1/event-types": "event-types list",
         "GET /v1/webhooks/test/example/{event}": "events example TYPE",
         "GET /v1/events/{id}": "events show EVENT",
         "GET /v1/deliveries": "deliveries list",

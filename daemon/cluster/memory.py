@@ -8,6 +8,7 @@ from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.live.listener import EndReason
 from daemon.live.registry import Listeners
+from daemon.management.event_types import EventTypes
 from daemon.management.sign_outs import SignOuts
 from daemon.store.nodes import News
 from daemon.telemetry.change_feed import ChangeFeed
@@ -26,6 +27,7 @@ class Memory:
     team_ids: set[str]
     api_keys: ApiKeys
     sign_outs: SignOuts
+    event_types: EventTypes
     fan_outs: FanOuts
     listeners: Listeners
     changes: ChangeFeed
@@ -45,6 +47,8 @@ class Memory:
         if news.webhooks or news.credits or news.bulk_jobs or news.erasures:
             self.look_for_work()
         self.team_ids.update(news.team_ids)
+        if news.event_types:
+            self.event_types.apply(news.event_types)
         for known in news.keys:
             if known.key.revoked_at is None:
                 self.api_keys.add(known.digest, known.key)

@@ -31,6 +31,7 @@ from daemon.config.place import DEFAULT_BIND, default_state_dir
 from daemon.config.sources import ConfigError as ConfigError  # raised here
 from daemon.config.sources import environment_source, explain, file_source, flags_source, merge
 from daemon.domain.bind_address import parse_bind
+from daemon.domain.event_types import LONGEST_NAME, NAME_PATTERN
 from daemon.domain.operations import OPERATIONAL_TYPES
 from daemon.systemd.credentials import SMTP_PASSWORD, credential
 
@@ -210,7 +211,7 @@ class RetentionSettings(Section):
 class EventTypeSettings(Section):
     """`[[event_types]]`: an event type that the operator adds."""
 
-    name: str = Field(pattern=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)+$", max_length=200)
+    name: str = Field(pattern=NAME_PATTERN, max_length=LONGEST_NAME)
     description: str = Field(min_length=1)
     category: str = "custom"
     example: Annotated[dict[str, Any], AfterValidator(_as_sent)] = Field(default_factory=dict)

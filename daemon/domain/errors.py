@@ -124,6 +124,36 @@ class AlreadyExists(DaemonError):
     """The id is taken."""
 
 
+class EventTypeExists(DaemonError):
+    """There is an event type with this name."""
+
+
+@dataclass
+class TooManyEventTypes(DaemonError):
+    """As many event types were added as there may be."""
+
+    limit: int
+
+
+@dataclass
+class TooManyVersions(DaemonError):
+    """An event type has as many versions as it may have."""
+
+    limit: int
+
+
+class VersionConflict(DaemonError):
+    """The event type was given another version since it was looked at: nothing was changed."""
+
+
+class EventTypeFixed(DaemonError):
+    """The event type is built in, or of the settings: it is not changed while the daemon runs."""
+
+
+class EventTypeInUse(DaemonError):
+    """Webhooks name the event type, or there are events of it, so that it is not removed."""
+
+
 @dataclass
 class UnknownTeam(DaemonError):
     """No team has this id; `indexes` are the places, in their submission, of the events whose team is unknown."""

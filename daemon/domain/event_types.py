@@ -2,22 +2,67 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from enum import StrEnum
 from typing import Any
-
-from daemon.domain.operations import OperationalType
 
 WILDCARD = "*"
 
 
+NAME_PATTERN = r"^[a-z0-9_-]+(\.[a-z0-9_-]+)+$"
+LONGEST_NAME = 200
+MOST_TYPES = 500
+MOST_VERSIONS = 100
+
+
+class Source(StrEnum):
+    """Where an event type comes from: only those of the API can be changed while the daemon runs."""
+
+    BUILT_IN = "built_in"
+    SETTINGS = "settings"
+    API = "api"
+
+
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One type of event; `name` is what a webhook subscribes to, `example` a realistic `data` object."""
+    """One type of event; `name` is what a webhook subscribes to, `example` a realistic `data` object.
+
+    `schema` is the JSON Schema of its newest version, as JSON; with `validate` what is submitted has to meet it. One
+    that is deprecated is still accepted, one that is archived is not. Times are in ms.
+    """
 
     name: str
     description: str
     category: str
     example: Mapping[str, Any]
+    source: Source = Source.BUILT_IN
+    schema: bytes | None = None
+    version: int | None = None
+    validate: bool = False
+    deprecated_at: int | None = None
+    archived_at: int | None = None
+    created_at: int | None = None
+    updated_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventTypeVersion:
+    """A schema that an event type has or had, as JSON; versions count from 1."""
+
+    version: int
+    schema: bytes
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventTypeEdit:
+    """What becomes of an event type; None leaves it as it is."""
+
+    description: str | None = None
+    category: str | None = None
+    example: Mapping[str, Any] | None = None
+    validate: bool | None = None
+    deprecated: bool | None = None
+    archived: bool | None = None
 
 
 Catalogue = Mapping[str, EventType]
@@ -74,88 +119,35 @@ BUILT_IN = (
 )
 
 
-_WEBHOOK = {
-    "teamName": "Acme",
-    "webhook": {"id": "wh_01jzy8h2k4n6q8s0v2x4z6b8d0", "name": "CRM Sync", "host": "crm.example.com"},
-}
-_WEBHOOK_PAGE = "https://hooks.example.com/console/webhooks/wh_01jzy8h2k4n6q8s0v2x4z6b8d0"
-_CREDITS_PAGE = "https://hooks.example.com/console/teams/team_acme/credits"
-_FAILURE = {
-    "deliveryId": "dlv_01k0a3bq5u1w3y5a7d9f1h3k5n",
-    "outcome": "http_error",
-    "status": 503,
-    "error": "the receiver answered 503",
-    "at": _WHEN,
-}
-
-
-def _operational(name: OperationalType, description: str, **example: Any) -> EventType:
-    return EventType(name.value, description, category="operations", example=example)
-
-
-OPERATIONAL_CATALOGUE: Catalogue = MappingProxyType(
-    {
-        event_type.name: event_type
-        for event_type in (
-            _operational(
-                OperationalType.WEBHOOK_FAILING,
-                "A webhook has failed twice in a row",
-                text=(
-                    "Webhook “CRM Sync” of Acme is failing: 2 deliveries in a row failed, "
-                    "the last one because the receiver answered 503. 2 more, and it is disabled."
-                ),
-                url=_WEBHOOK_PAGE,
-                **_WEBHOOK,
-                consecutiveFailures=2,
-                lastFailure=_FAILURE,
-                disabledAfter=4,
-                counted="deliveries",
-            ),
-            _operational(
-                OperationalType.WEBHOOK_DISABLED,
-                "A webhook was disabled, because its deliveries kept failing",
-                text=(
-                    "Webhook “CRM Sync” of Acme was disabled, because its deliveries kept failing, "
-                    "the last one because the receiver answered 503."
-                ),
-                url=_WEBHOOK_PAGE,
-                **_WEBHOOK,
-                reason="consecutive_failures",
-                consecutiveFailures=4,
-                lastFailure=_FAILURE,
-                disabledAfter=4,
-                counted="deliveries",
-            ),
-            _operational(
-                OperationalType.WEBHOOK_RECOVERED,
-                "A webhook that had been disabled works again",
-                text="Webhook “CRM Sync” of Acme works again: a delivery has succeeded.",
-                url=_WEBHOOK_PAGE,
-                **_WEBHOOK,
-                disabledAt=_WHEN,
-            ),
-            _operational(
-                OperationalType.CREDITS_LOW,
-                "A team's balance has fallen below what it calls low",
-                text="Acme has 98 credits left.",
-                url=_CREDITS_PAGE,
-                teamName="Acme",
-                balance=98,
-                lowCredits=100,
-            ),
-            _operational(
-                OperationalType.CREDITS_EXHAUSTED,
-                "A team can pay for no further delivery: they wait until credits are granted",
-                text="The credits of Acme are used up: its deliveries wait.",
-                url=_CREDITS_PAGE,
-                teamName="Acme",
-                balance=0,
-            ),
-        )
-    }
-)
-
-
 def build_catalogue(added: Iterable[EventType] = ()) -> Catalogue:
     """Return the built-in event types and those that the operator adds, by name; an added one wins over a built-in."""
     return {event_type.name: event_type for event_type in (*BUILT_IN, *added)}
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTypes:
+    """The event types of the product at a moment: those of code and settings, `fixed`, and those of the API, `added`.
+
+    `every` has all of them. `checked` are those whose submissions have to meet a schema, `archived` those that are no
+    longer accepted, `deprecated` those that should no longer be used.
+    """
+
+    fixed: Catalogue
+    added: Catalogue
+    every: Catalogue
+    checked: Catalogue
+    deprecated: Catalogue
+    archived: Catalogue
+
+
+def known_types(fixed: Catalogue, added: Catalogue) -> KnownTypes:
+    """Return them, sorted out; a fixed one wins over one of the API with its name."""
+    every = {**fixed, **{name: one for name, one in added.items() if name not in fixed}}
+    return KnownTypes(
+        fixed,
+        added,
+        every=every,
+        checked={name: one for name, one in every.items() if one.validate and one.schema is not None},
+        deprecated={name: one for name, one in every.items() if one.deprecated_at is not None},
+        archived={name: one for name, one in every.items() if one.archived_at is not None},
+    )

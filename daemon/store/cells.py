@@ -126,6 +126,10 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _is_schema(value: Any) -> bool:
+    return isinstance(value, dict | bool)
+
+
 def _are_numbers(value: Any) -> bool:
     return isinstance(value, list) and all(map(_COUNT.holds, value))
 
@@ -167,6 +171,7 @@ _HEADERS = _json("are_headers", "a JSON array of names and values", lambda value
 _RECEIPTS = _json("are_receipts", "a JSON array of ids and numbers", lambda value: _are_pairs(value, int))
 _FAILURES = _json("are_failures", "a JSON array of failed deliveries", _are_failures)
 _OBJECT = _json("is_object", "a JSON object", _is_object)
+_SCHEMA = _json("is_schema", "a JSON Schema", _is_schema)
 _NUMBERS = _json("are_numbers", "a JSON array of whole numbers", _are_numbers)
 _FILTER = _json("is_filter", "a JSON object with a filter of deliveries", _is_filter)
 _OPTIONS = _json("are_options", "a JSON object with the options of a webhook", are_options)
@@ -190,6 +195,8 @@ _SPECIAL: Mapping[tuple[str, str], Kind] = {
     ("webhooks", "about"): _word(*About),
     ("webhooks", "body_format"): _word(*BodyFormat),
     ("webhooks", "options"): _OPTIONS,
+    ("event_types", "example"): _OBJECT,
+    ("event_type_versions", "schema"): _SCHEMA,
     ("operational_events", "type"): _word(*OperationalType),
     ("operational_events", "facts"): _OBJECT,
     ("events", "body"): PAYLOAD,

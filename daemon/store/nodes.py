@@ -8,6 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from daemon.domain.errors import StoreUnavailable
+from daemon.domain.event_types import EventType
 from daemon.domain.model import ApiKey, Webhook
 from daemon.store.commands import Command, EndSession
 
@@ -120,6 +121,7 @@ class Kind(StrEnum):
     FAN_OUT = "fan_out"  # begun, or finished; no id
     BULK_JOB = "bulk_job"  # added
     ERASURE = "erasure"  # begun: the id of an event
+    EVENT_TYPE = "event_type"  # the name of one of the API
     SEALING = "sealing"  # the fingerprint of the key that seals from now on; no team
 
 
@@ -143,7 +145,8 @@ class News(Struct, frozen=True, kw_only=True):
 
     `sealing` is the fingerprint of another key that seals now.
     `credits` are the teams that were granted some, `fan_outs` those whose fan-outs have begun or are finished,
-    `bulk_jobs` are those that were added, `erasures` what is being erased. With
+    `bulk_jobs` are those that were added, `erasures` what is being erased, `event_types` those of the API by name, None
+    for one that was removed. With
     `is_complete` False older changes are no longer told: then everything has to be read.
     """
 
@@ -157,6 +160,7 @@ class News(Struct, frozen=True, kw_only=True):
     fan_outs: tuple[str, ...] = ()
     bulk_jobs: tuple[str, ...] = ()
     erasures: tuple[str, ...] = ()
+    event_types: Mapping[str, EventType | None] = {}
     sealing: str | None = None
 
 

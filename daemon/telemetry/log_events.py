@@ -75,6 +75,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "traceId": "Id of the trace that the submission belongs to (W3C Trace Context)",
         "traceback": "Python traceback, without values of variables",
         "text": "What was written, at most 16 KiB",
+        "schemaVersion": "The number of an event type's newest schema; null without one",
         "version": "Version of the daemon",
         "webhookId": "Id of the webhook",
     }
@@ -166,6 +167,9 @@ _INFO = _table(
     ("team_changed", "teamId", "A team was edited"),
     ("key_created", "keyId teamId", "An API key was created"),
     ("key_revoked", "keyId teamId", "An API key was revoked"),
+    ("event_type_added", "eventType schemaVersion keyId", "An operator added an event type"),
+    ("event_type_changed", "eventType schemaVersion keyId", "An operator changed an event type"),
+    ("event_type_removed", "eventType keyId", "An operator removed an event type that nobody used"),
     ("portal_link_created", "linkId teamId", "A link that signs a customer in to the console was made"),
     ("portal_link_used", "linkId teamId", "Someone signed in to the console with this portal link"),
     ("portal_link_revoked", "linkId teamId", "A portal link was revoked, and its sessions ended"),

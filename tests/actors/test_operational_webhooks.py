@@ -10,8 +10,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.domain.event_types import OPERATIONAL_CATALOGUE
 from daemon.domain.model import Team, TeamEdit, Webhook
+from daemon.domain.operational_types import OPERATIONAL_CATALOGUE
 from daemon.domain.operations import OPERATIONAL_TYPES, BodyFormat
 from daemon.domain.webhook_options import WebhookOptions
 from daemon.store.commands import Command, OperationalEventSubmitted

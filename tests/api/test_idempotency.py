@@ -18,6 +18,7 @@ from tests.support.api_client import MESSAGE_SENT, PUBLIC_URL, Answer, RunningAp
 
 pytestmark = pytest.mark.usefixtures("each_engine")
 
+ADDED = "prospect.scored"
 SINCE = {"since": "1970-01-01T00:00:00Z"}
 
 
@@ -41,6 +42,7 @@ class World:
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with running_api(tmp_path) as api:
+        await api.operator.post("/v1/event-types", {"name": ADDED, "description": "d"})
         webhook = await api.webhook(secret="generate")  # no secret: asks for one
         event = (await api.as_acme.get(f"/v1/events/{await api.submit()}")).value
         yield World(api, webhook["id"], event["deliveries"][0]["id"])
@@ -62,6 +64,10 @@ MAKING = {
         lambda w: f"/v1/teams/{w.api.acme.id}/notification-emails",
         lambda _: {"email": "new@acme.example"},
         "address_confirmations",
+    ),
+    "add_type": Making(lambda _: "/v1/event-types", lambda _: {"name": "a.b", "description": "d"}, "event_types"),
+    "add_type_version": Making(
+        lambda _: f"/v1/event-types/{ADDED}/versions", lambda _: {"schema": True}, "event_type_versions"
     ),
     "create_portal_link": Making(lambda w: f"/v1/teams/{w.api.acme.id}/portal-links", lambda _: {}, "portal_links"),
     "create_bulk_job": Making(
@@ -95,7 +101,7 @@ every_making = pytest.mark.parametrize("making", MAKING.values(), ids=list(MAKIN
 def test_every_post_that_makes_something_takes_an_idempotency_key() -> None:
     of_events, makes_nothing = (
         {"submit_event", "submit_events"},
-        {"drain_node", "answer_attempt", "preview_bulk_job", "cancel_bulk_job"},
+        {"drain_node", "answer_attempt", "preview_bulk_job", "cancel_bulk_job", "try_filter"},
     )
     while_it_streams = {"listen"}
     others = of_events | makes_nothing | while_it_streams

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from api.app import ROUTES, create_app
 from api.http.errors import STATUS, Code
 from api.http.json_body import NDJSON
-from api.http.route import Route
+from api.http.route import Noted, Route
 from api.http.streamed import Streamed
 from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi.document import codes_of
@@ -88,7 +88,7 @@ def test_every_example_is_what_it_is_an_example_of(route: Route) -> None:
 def test_every_handler_answers_with_what_its_route_says(route: Route) -> None:
     returned = get_type_hints(route.handler)["return"]
     said = Streamed if route.media_type in (EVENT_STREAM, NDJSON) else route.answer
-    assert returned in (said, bytes) or (returned is type(None) and route.answer is None)
+    assert returned in (said, bytes, bytes | Noted) or (returned is type(None) and route.answer is None)
 
 
 def test_body_limits_are_those_of_routes() -> None:

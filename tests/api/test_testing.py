@@ -63,7 +63,9 @@ async def test_an_example_of_an_unknown_event_type_is_404(api: RunningApi) -> No
 async def test_the_event_types_are_listed_with_what_they_mean(api: RunningApi) -> None:
     listed = (await api.as_acme.get("/v1/webhooks/test/events")).value
     assert [item["id"] for item in listed["items"]] == list(api.handles.catalogue)
-    assert all(set(item) == {"id", "name", "description", "category"} for item in listed["items"])
+    assert all(
+        set(item) == {"id", "name", "description", "category", "deprecated", "archived"} for item in listed["items"]
+    )
 
 
 @pytest.mark.fault("A test goes to thousands of webhooks", "All get it; the answer shows one page of the deliveries")

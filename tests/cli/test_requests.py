@@ -139,6 +139,20 @@ NEW_LINK = {
     "url": "https://hooks.example.com/console/portal#kwp_shown-once",
     "expiresAt": "2026-01-01T01:00:00.000Z",
 }
+ADDED_TYPE = {
+    "name": "a.b",
+    "description": "It happened",
+    "category": "custom",
+    "source": "api",
+    "version": 2,
+    "validate": True,
+    "deprecatedAt": "2025-01-01T00:00:00.000Z",
+    "archivedAt": None,
+    "createdAt": "2025-01-01T00:00:00.000Z",
+    "updatedAt": "2025-01-01T00:00:00.000Z",
+    "example": {"x": 1},
+    "schema": {"required": ["x"]},
+}
 ADDRESS = {"email": "new@b.c", "confirmed": True, "askedAt": None, "expiresAt": None}
 LINK = {
     "id": "plk_1",
@@ -464,6 +478,49 @@ CASES = [
         _list(EVENT_TYPE),
         "It happened",
     ),
+    ("event-types list --limit 5", ("GET", "/v1/event-types?limit=5", None), _list(ADDED_TYPE), "deprecated"),
+    ("event-types show a.b", ("GET", "/v1/event-types/a.b", None), ADDED_TYPE, '"required"'),
+    (
+        """event-types create a.b --description It --schema {"required":["x"]} --example {"x":1} --validate""",
+        (
+            "POST",
+            "/v1/event-types",
+            {
+                "name": "a.b",
+                "description": "It",
+                "validate": True,
+                "example": {"x": 1},
+                "schema": {"required": ["x"]},
+            },
+        ),
+        ADDED_TYPE,
+        "a.b",
+    ),
+    (
+        "event-types update a.b --deprecated --no-archived --no-validate",
+        ("PATCH", "/v1/event-types/a.b", {"validate": False, "deprecated": True, "archived": False}),
+        ADDED_TYPE,
+        "deprecated",
+    ),
+    (
+        "event-types add-version a.b --schema true",
+        ("POST", "/v1/event-types/a.b/versions", {"schema": True}),
+        ADDED_TYPE,
+        "version",
+    ),
+    (
+        "event-types versions a.b",
+        ("GET", "/v1/event-types/a.b/versions", None),
+        _list({"version": 2, "createdAt": "2025-01-01T00:00:00.000Z"}),
+        "since",
+    ),
+    (
+        "event-types version a.b 2",
+        ("GET", "/v1/event-types/a.b/versions/2", None),
+        {"version": 2, "createdAt": "2025-01-01T00:00:00.000Z", "schema": {"required": ["x"]}},
+        '"required"',
+    ),
+    ("event-types delete a.b", ("DELETE", "/v1/event-types/a.b", None), None, "Removed a.b."),
     ("events types", ("GET", "/v1/webhooks/test/events", None), _list(EVENT_TYPE), "It happened"),
     ("events example a.b", ("GET", "/v1/webhooks/test/example/a.b", None), {"event": "a.b"}, "a.b"),
     (

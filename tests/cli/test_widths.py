@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_requests import ADDRESS, CASES, DELIVERY, ENTRY, EVENT, EVENT_TYPE, LINK, NODE, TEAM, WEBHOOK
+from tests.cli.test_requests import (
+    ADDED_TYPE,
+    ADDRESS,
+    CASES,
+    DELIVERY,
+    ENTRY,
+    EVENT,
+    EVENT_TYPE,
+    LINK,
+    NODE,
+    TEAM,
+    WEBHOOK,
+)
 
 STYLES = re.compile(r"\x1b\[[0-9;]*m")
 ULID = "01k0a3bq5u1w3y5a7d9f1h3k5n"
@@ -30,8 +42,14 @@ LISTS = [
     ("credits entries", {**ENTRY, "id": f"crd_{ULID}", "note": LONG, "createdAt": TIME, "deliveryId": f"dlv_{ULID}"}),
     ("events list", {**EVENT, "id": f"evt_{ULID}", "acceptedAt": TIME, "key": {"id": "key_1", "name": LONG}}),
     ("events types", {**EVENT_TYPE, "id": "prospect.qualification.manual", "description": LONG}),
+    ("event-types list", {**ADDED_TYPE, "name": "prospect.qualification.manual", "description": LONG}),
+    ("event-types versions a.b", {"version": 2, "createdAt": TIME}),
     ("nodes", {**NODE, "name": "hooks-1.eu-west-3.internal.example", "host": "machine-" + "x" * 60}),
 ]
+
+
+# What stands first in a list whose rows have no id.
+_FIRST = {"nodes": "name", "teams emails t": "email", "event-types list": "name", "event-types versions a.b": "version"}
 
 
 @pytest.fixture
@@ -52,7 +70,7 @@ def test_a_list_fits_the_terminal_one_line_for_each_row_and_its_ids_are_whole(
     api.answers = [(200, json.dumps({"items": [item, item], "nextCursor": None}))]
     lines = STYLES.sub("", run(*command.split()).out).splitlines()
     assert all(len(line) <= columns for line in lines)
-    first = str(item[{"nodes": "name", "teams emails t": "email"}.get(command, "id")])
+    first = str(item[_FIRST.get(command, "id")])
     assert [line.startswith(f"{first} ") for line in lines[:3]] == [False, True, True]
 
 

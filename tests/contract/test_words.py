@@ -62,6 +62,7 @@ def test_the_routes_are_named_after_the_contracts_words() -> None:
         "teams",
         "webhooks",
         "events",
+        "event-types",
         "deliveries",
         "credits",
         "keys",

@@ -44,6 +44,7 @@ LAYERS = (
     "daemon/crypto",
     "daemon/config",
     "daemon/live",
+    "daemon/schemas",
     "daemon/egress",
     "daemon/systemd",
     "daemon/files",

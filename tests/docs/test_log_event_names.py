@@ -23,6 +23,8 @@ LAST_WORDS = frozenset(name.split("_")[-1] for name in LOG_EVENTS)
 # keys of tests.
 OTHER_NAMES = frozenset(
     {
+        "address_added",
+        "address_removed",
         "attempts_made",
         "commits_failed",
         "console_message",

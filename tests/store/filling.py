@@ -7,6 +7,7 @@ from typing import Any
 from daemon.domain.audit import Actor, AuditAction, AuditEntry
 from daemon.domain.bulk_jobs import BulkAction, BulkJob, BulkJobStatus, Choice
 from daemon.domain.delivery_filter import DeliveryFilter
+from daemon.domain.event_types import EventType
 from daemon.domain.lifecycle import judge
 from daemon.domain.model import Attempt, Event, Outcome, OutcomeKind, Team, Webhook, Work
 from daemon.domain.operations import About
@@ -61,6 +62,11 @@ def a_pending_address(number: int = 1, **values: Any) -> PendingAddress:
     """Return an address of a team that is asked for a minute."""
     given = {"team_id": "team_1", "email": "new@example.com", "created_at": NOW, "expires_at": NOW + 60_000, **values}
     return PendingAddress(mail_id=f"mail_asking_{number}", **given)
+
+
+def an_event_type(name: str, schema: bytes | None = b"{}") -> EventType:
+    """Return an event type to be added."""
+    return EventType(name, "What it means", category="custom", example={"a": 1}, schema=schema)
 
 
 def a_team(number: int = 1, emails: tuple[str, ...] = ("ops@example.com",)) -> Team:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from daemon.domain.bulk_jobs import BulkAction
 from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.delivery_filter import DeliveryFilter
+from daemon.domain.event_types import MOST_TYPES, EventTypeEdit
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, CancelReason, DeliveryStatus, OutcomeKind, TeamEdit, Work
 from daemon.domain.operations import OperationalType
@@ -28,6 +29,7 @@ from daemon.store import (
     cancel_commands,
     commands,
     erasure_commands,
+    event_type_commands,
     expiry_commands,
     job_commands,
     upkeep_commands,
@@ -37,6 +39,7 @@ from daemon.store.aside_commands import SetAside, TakeBack
 from daemon.store.cancel_commands import CancelNext, CancelPending
 from daemon.store.commands import Command
 from daemon.store.erasure_commands import EraseAnswers, EraseEvent
+from daemon.store.event_type_commands import AddEventType, AddEventTypeVersion, RemoveEventType, SaveEventType
 from daemon.store.expiry_commands import CancelForEvent, ForgetExpiries
 from daemon.store.job_commands import AddBulkJob, CancelForJob, EndBulkJob, MoveBulkJob
 from daemon.store.reads import (
@@ -48,6 +51,7 @@ from daemon.store.reads import (
     delivery_reads,
     erasure_reads,
     event_reads,
+    event_type_reads,
     expiry_reads,
     gauge_reads,
     missed_reads,
@@ -67,6 +71,7 @@ from tests.store.filling import (
     a_webhook,
     accepting,
     an_audit_entry,
+    an_event_type,
     found,
     recording,
     run,
@@ -88,6 +93,11 @@ _SMALLER = (
     "CASE i % 2 WHEN 0 THEN 1 END, NULL, 'webhook_disabled', NULL FROM n",
     "INSERT INTO operational_events SELECT i, 'credits.low.crd_' || i, 'team_1', 'credits.low', 'team_1', NULL, '{}', "
     "1 FROM n",
+    # As many as there may be but one, each with a long schema.
+    "INSERT INTO event_types SELECT 'type.x' || i, 'd', 'c', '{}', 0, 1, NULL, NULL, 1, 1 FROM n "
+    f"WHERE i < {MOST_TYPES}",
+    "INSERT INTO event_type_versions SELECT 'type.x' || i, 1, json_object('title', hex(zeroblob(15000))), 1 FROM n "
+    f"WHERE i < {MOST_TYPES}",
     "INSERT INTO portal_links SELECT i, 'plk_x' || i, 'team_1', CAST(i AS BLOB), 1, i, 0, 1, NULL, NULL, NULL FROM n",
     # As many as teams that all ask as often as they may, in three days.
     "INSERT INTO address_confirmations SELECT i, 'mail_x' || i, 'team_x' || i, 'a@b.c', 'a' || i % 1000 || '@b.c', "
@@ -217,6 +227,10 @@ COMMANDS: dict[type, Command[Any]] = {
         AskForAddress(a_pending_address(), "a7@b.c", b"digest of another mail"),
         ConfirmAddress(b"digest of a mail", NOW),
         RemoveAddress(TEAM, "new@example.com", NOW),
+        AddEventType(an_event_type("type.new"), NOW),
+        SaveEventType("type.x3", EventTypeEdit(deprecated=True), NOW),
+        AddEventTypeVersion("type.x4", b"true", example=b"{}", after=1, now=NOW),
+        RemoveEventType("type.x5"),
         commands.AddKey(ApiKey("key_1", TEAM, "n", NOW), b"digest"),
         commands.RevokeKey("key_1", NOW),
         commands.AddPortalLink(a_portal_link(), b"digest of a token", NOW),
@@ -313,6 +327,12 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     ],
     "get_portal_link": [lambda c: api_reads.get_portal_link(c, "plk_1")],
     "portal_link_of_token": [lambda c: api_reads.portal_link_of_token(c, b"digest of a token")],
+    "added_types": [lambda c: event_type_reads.added_types(c, "", 1_000)],
+    "types_named": [lambda c: event_type_reads.types_named(c, ["type.x3", "type.x4"])],
+    "list_versions": [lambda c: event_type_reads.list_versions(c, "type.x3", 201, None)],
+    "get_version": [lambda c: event_type_reads.get_version(c, "type.x3", 1)],
+    "subscribers": [lambda c: event_type_reads.subscribers(c, 0, 1_000)],
+    "types_before": [lambda c: event_type_reads.types_before(c, None, 10_000)],
     "live_portal_links": [
         lambda c: api_reads.live_portal_links(c, TEAM, NOW, 50),
         lambda c: api_reads.live_portal_links(c, TEAM, 2**60, 50),
@@ -410,6 +430,7 @@ def every_command() -> set[type]:
         aside_commands,
         cancel_commands,
         erasure_commands,
+        event_type_commands,
         expiry_commands,
         job_commands,
         upkeep_commands,
@@ -429,6 +450,7 @@ def every_query() -> set[str]:
         delivery_reads,
         erasure_reads,
         event_reads,
+        event_type_reads,
         expiry_reads,
         gauge_reads,
         search_reads,

@@ -30,6 +30,8 @@ ROWS = (
     "(1, 'aud_1', 'team_1', 1, 'operator', 'Operator', NULL, 'team.created', 'team_1', '{}')",
     "INSERT INTO ended_sessions VALUES ('session_1', 'key_1', 1)",
     "INSERT INTO address_confirmations VALUES (1, 'mail_1', 'team_1', 'a@b.c', 'a@b.c', x'03', 1, 2, NULL)",
+    "INSERT INTO event_types VALUES ('a.c', 'd', 'c', '{}', 1, 1, NULL, NULL, 1, 1)",
+    "INSERT INTO event_type_versions VALUES ('a.c', 1, 'true', 1)",
     "INSERT INTO portal_links VALUES (1, 'plk_1', 'team_1', x'02', 1, 2, 0, 1, 'https://a.example', NULL, NULL)",
     "INSERT INTO bulk_jobs VALUES (1, 'job_1', 'team_1', 'resend', '{\"status\": [\"failed\"], \"since\": 1}', 1, "
     "'[1, 2]', 9, 'running', 3, 1, 5, 1, NULL, 'key_1', 'CI')",

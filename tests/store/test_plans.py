@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from daemon.domain.audit import AuditAction
 from daemon.domain.bulk_jobs import BulkAction
 from daemon.domain.delivery_filter import DeliveryFilter
+from daemon.domain.event_types import EventTypeEdit
 from daemon.domain.model import CancelReason, Delivery, DeliveryStatus, OutcomeKind, TeamEdit
 from daemon.domain.search import read_wanted
 from daemon.domain.statistics import StatisticsRange
@@ -36,6 +37,7 @@ from daemon.store.commands import (
     UsePortalLink,
 )
 from daemon.store.erasure_commands import EraseAnswers, EraseEvent
+from daemon.store.event_type_commands import AddEventType, AddEventTypeVersion, RemoveEventType, SaveEventType
 from daemon.store.expiry_commands import CancelForEvent, ForgetExpiries
 from daemon.store.job_commands import AddBulkJob, CancelForJob, EndBulkJob, MoveBulkJob
 from daemon.store.reads import (
@@ -47,6 +49,7 @@ from daemon.store.reads import (
     delivery_reads,
     erasure_reads,
     event_reads,
+    event_type_reads,
     expiry_reads,
     gauge_reads,
     missed_reads,
@@ -72,6 +75,7 @@ from tests.store.filling import (
     accept,
     accepting,
     an_audit_entry,
+    an_event_type,
     found,
     recording,
     run,
@@ -214,6 +218,12 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         lambda c: api_reads.pending_addresses(c, TEAM, NOW),
         "ix_address_confirmations_team (team_id=?)",
     ),
+    "added_types": (lambda c: event_type_reads.added_types(c, "", 100), "(name>?)"),
+    "types_named": (lambda c: event_type_reads.types_named(c, ["type.one"]), "(name=?)"),
+    "list_versions": (lambda c: event_type_reads.list_versions(c, "type.one", 20, 9), "(name=? AND version<?)"),
+    "get_version": (lambda c: event_type_reads.get_version(c, "type.one", 1), "(name=? AND version=?)"),
+    "subscribers": (lambda c: event_type_reads.subscribers(c, 0, 100), "INTEGER PRIMARY KEY (rowid>?)"),
+    "types_before": (lambda c: event_type_reads.types_before(c, 1000, 100), "INTEGER PRIMARY KEY (rowid<?)"),
     "pending_address_of_token": (lambda c: api_reads.pending_address_of_token(c, b"digest"), "(digest=?)"),
     "next_erasure": (lambda c: erasure_reads.next_erasure(c, 5), "(rowid>?)"),
     "is_being_erased": (lambda c: erasure_reads.is_being_erased(c, "evt_1"), "(event_id=?)"),
@@ -483,6 +493,10 @@ WRITES: dict[str, Command[Any]] = {
     "ask for address": AskForAddress(a_pending_address(), "new@example.com", b"digest"),
     "confirm address": ConfirmAddress(b"digest", NOW),
     "remove address": RemoveAddress(TEAM, "new@example.com", NOW),
+    "add event type": AddEventType(an_event_type("type.new"), NOW),
+    "save event type": SaveEventType("type.one", EventTypeEdit(description="Other", archived=True), NOW),
+    "add event type version": AddEventTypeVersion("type.one", b"true", example=b"{}", after=1, now=NOW),
+    "remove event type": RemoveEventType("type.one"),
     "read balance": ReadBalance(TEAM),
     "revoke key": RevokeKey("key_1", NOW),
     "add bulk job": AddBulkJob(a_bulk_job(), limit=5, kept=10),

@@ -11,6 +11,7 @@ from api.http.errors import not_found
 from api.http.json_body import validate
 from api.routes.testing import NewTest
 from api.routes.testing import send_test as send_test_to_all
+from daemon.domain.readable_json import readable_json
 
 
 async def show_event_types(request: PageRequest) -> Response:
@@ -26,8 +27,9 @@ async def show_event_type(request: PageRequest, event: str) -> Response:
     if event_type is None:
         raise not_found("event type")
     example = example_payload(request, event)
+    schema = None if event_type.schema is None else readable_json(event_type.schema)
     return await request.page(
-        "event_type.html", event_type=event_type, example=example, verification=verification_code()
+        "event_type.html", event_type=event_type, example=example, schema=schema, verification=verification_code()
     )
 
 

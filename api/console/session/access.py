@@ -14,7 +14,7 @@ from api.console.session.page_request import ConsoleContext, PageRequest
 from api.console.session.refusals import SignInFirst, page_not_found
 from api.console.session.sessions import COOKIE, LIFETIME_S, Session, SignedIn
 from api.http.auth import mark_authenticated
-from api.http.known import Known
+from api.http.known import known_to
 from api.http.route import Call
 from api.http.streamed import Streamed
 from daemon.actors.threads import RunInThread
@@ -75,7 +75,7 @@ async def answer_page(
         run_in_thread=run_in_thread,
         charge=partial(context.limits.charge, signed_in.principal),
         exports=context.exports,
-        known=Known(context.handles.catalogue, principal, context.reserved_ids),
+        known=known_to(principal, context.handles.event_types.known, context.reserved_ids),
     )
     cookies = context.cookies_of(request)
     response = await answer(

@@ -55,6 +55,9 @@ class Messages:
 
 
 SENTENCES: Mapping[str, str] = {
+    "event-type-added": "The event type is added: it can be submitted now.",
+    "event-type-saved": "The event type is saved.",
+    "event-type-removed": "The event type is removed.",
     "webhook-created": "The webhook is created. Send a test to see whether its receiver answers.",
     "event-erased": "The event is erased. What its receivers answered goes within moments.",
     "webhook-saved": "The changes are saved.",

@@ -9,15 +9,18 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
+from daemon.domain.event_types import EventType
 from daemon.domain.model import Webhook
 from daemon.store import channels, commands, rows
 from daemon.store.cancel_commands import CancelPending
 from daemon.store.commands import Command, EndSession
 from daemon.store.erasure_commands import EraseEvent
+from daemon.store.event_type_commands import AddEventType, AddEventTypeVersion, RemoveEventType, SaveEventType
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.job_commands import AddBulkJob
 from daemon.store.nodes import Change, Kind, KnownKey, News, PruneFeed
 from daemon.store.postgresql.schema import cluster, feed
+from daemon.store.reads import event_type_reads
 from daemon.store.request_commands import AnswerRequest
 from daemon.store.schema import api_keys, ended_sessions, webhooks
 from daemon.store.sequences import Sequences
@@ -73,6 +76,7 @@ def news_since(connection: Connection, since: int) -> News:
         fan_outs=tuple(change.team_id for change in changes if change.kind == Kind.FAN_OUT),
         bulk_jobs=tuple(ids[Kind.BULK_JOB]),
         erasures=tuple(ids[Kind.ERASURE]),
+        event_types=_event_types(connection, ids[Kind.EVENT_TYPE]),
         sealing=next((row.id for row in reversed(found) if row.kind == Kind.SEALING), None),
     )
 
@@ -90,6 +94,11 @@ def _keys(connection: Connection, ids: Sequence[str]) -> tuple[KnownKey, ...]:
 def _sessions(connection: Connection, ids: Sequence[str]) -> tuple[EndSession, ...]:
     found = connection.execute(select(ended_sessions).where(ended_sessions.c.id.in_(ids))) if ids else ()
     return tuple(EndSession(row.id, row.key_id, expires_at=row.expires_at, now=0) for row in found)
+
+
+def _event_types(connection: Connection, names: Sequence[str]) -> dict[str, EventType | None]:
+    found = event_type_reads.types_named(connection, names) if names else ()
+    return {**dict.fromkeys(names), **{event_type.name: event_type for event_type in found}}
 
 
 def publish(connection: Connection, changes: Sequence[Change]) -> None:
@@ -161,6 +170,10 @@ def _changes_by_answer(command: Command[Any], answer: Any) -> Sequence[Change]:
             return [Change(Kind.WEBHOOK, "", command.webhook_id)] if answer.more else ()
         case commands.AcceptEvents():
             return [Change(Kind.FAN_OUT, one.team_id) for one in answer.fan_outs]
+        case AddEventType():
+            return [Change(Kind.EVENT_TYPE, "", command.event_type.name)]
+        case SaveEventType() | AddEventTypeVersion() | RemoveEventType():
+            return [Change(Kind.EVENT_TYPE, "", command.name)] if answer else ()
         case MakeDeliveries():
             return [Change(Kind.FAN_OUT, command.team_id)] if answer.next_first_seq is None else ()
         case _:

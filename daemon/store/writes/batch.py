@@ -15,6 +15,7 @@ from daemon.store.aside_commands import SetAside, TakeBack
 from daemon.store.cancel_commands import CancelNext, CancelPending
 from daemon.store.commands import Command
 from daemon.store.engine import Apply, Engine
+from daemon.store.event_type_commands import AddEventType, AddEventTypeVersion, RemoveEventType, SaveEventType
 from daemon.store.expiry_commands import CancelForEvent, ForgetExpiries
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.writes import (
@@ -29,6 +30,7 @@ from daemon.store.writes import (
     counters,
     credits,
     erasing,
+    event_types,
     events,
     expiries,
     fan_outs,
@@ -82,6 +84,10 @@ APPLY: Mapping[type, Apply] = {
     AskForAddress: addresses.ask_for_addresses,
     ConfirmAddress: addresses.confirm_addresses,
     RemoveAddress: addresses.remove_addresses,
+    AddEventType: event_types.add_event_types,
+    SaveEventType: event_types.save_event_types,
+    AddEventTypeVersion: event_types.add_event_type_versions,
+    RemoveEventType: event_types.remove_event_types,
     commands.AddKey: api_keys.add_keys,
     commands.RevokeKey: api_keys.revoke_keys,
     commands.SaveKeyUses: api_keys.save_key_uses,

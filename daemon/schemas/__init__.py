@@ -1,0 +1,1 @@
+"""Validates what is submitted against JSON Schemas, in a process of its own."""
