@@ -57,7 +57,8 @@ def pages(connection: sqlite3.Connection, table: Table) -> Pages:
 def _with_flags(row: Row, flags: Sequence[int]) -> Row:
     cells = list(row)
     for n in flags:
-        cells[n] = bool(cells[n])
+        if cells[n] is not None:
+            cells[n] = bool(cells[n])
     return tuple(cells)
 
 
