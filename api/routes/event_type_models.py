@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from api.http.wire import Input, Name, Note, Output, OutputTime, format_optional_time
 from daemon.domain import event_types
@@ -43,7 +43,7 @@ _SCHEMA = (
     "has no look-around and no back references."
 )
 _VALIDATE = "Whether submissions have to meet the schema."
-JsonSchema = Annotated[Any, AfterValidator(_is_a_schema)]
+JsonSchema = Annotated[Any, AfterValidator(_is_a_schema), WithJsonSchema({"type": ["object", "boolean"]})]
 
 
 class NewEventType(Input):

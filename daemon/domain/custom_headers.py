@@ -111,5 +111,8 @@ def is_another_receiver(before: str, url: str) -> bool:
 
 
 def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # it is refused for that elsewhere
+        return "", url
     return parts.scheme.lower(), parts.netloc.lower()

@@ -34,7 +34,7 @@ async def test_events_are_listed_newest_first_by_type_time_and_idempotency_key(a
     shown = (await api.as_acme.get(f"/v1/events/{second}")).value
     assert {name: shown[name] for name in item} == item
     terms = {"deliverAt", "expiresAt", "priority"}
-    assert set(item) == {"id", "teamId", "event", "timestamp", "acceptedAt", "test", "size", "key", *terms}
+    assert set(item) == {"id", "teamId", "event", "timestamp", "acceptedAt", "test", "size", "key", "erasedAt", *terms}
 
 
 async def test_events_are_listed_page_by_page(api: RunningApi) -> None:

@@ -67,7 +67,7 @@ def test_every_field_that_a_command_sends_has_an_option_or_an_argument(
 ) -> None:
     api.answers = [(422, _invalid((f"$.{field}", "is wrong")))]
     said = run(*command.split(" ")).err.splitlines()[1]
-    assert said.startswith(("  --", "  ADDRESS:", "  CONDITION:")), said
+    assert said.startswith(("  --", "  ADDRESS:", "  CONDITION:", "  TYPE:")), said
 
 
 def test_an_unknown_team_is_told_of_as_the_option(run: Any, api: Any) -> None:

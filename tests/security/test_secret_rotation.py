@@ -295,7 +295,8 @@ async def test_the_answer_is_the_webhook_with_its_new_secret_which_is_shown_nowh
     answer = await api.as_acme.post(f"{path}/rotate-secret", {"secret": NEW, "overlapHours": 2})
     shown = (await api.as_acme.get(path)).value
     assert answer.status == 200
-    assert answer.value == {**shown, "secret": NEW, **overlap_of(shown["updatedAt"], hours=2)}
+    overlap = overlap_of(shown["updatedAt"], hours=2)
+    assert answer.value == {**shown, "secret": NEW, **overlap, "previousPublicKeyExpiresAt": None}
     assert not [text for text in (OLD, NEW) if text.encode() in (await api.as_acme.get("/v1/webhooks")).body]
 
 
