@@ -1,10 +1,14 @@
 """A webhook's certificates: the one that it shows to its receiver, and the authorities that it trusts."""
 
 from collections.abc import Callable
+from typing import Any
 
 from msgspec import Struct, structs
 
 from daemon.domain.sealed import Sealed
+
+# A fingerprint tells certificates apart: of a long name its beginning is enough.
+_LONGEST_TOLD_NAME = 64
 
 
 class CertificateFacts(Struct, frozen=True, rename="camel"):
@@ -35,3 +39,15 @@ class OwnAuthorities(Struct, frozen=True):
 def with_key_sealed(given: ClientCertificate | None, seal: Callable[[str], str]) -> ClientCertificate | None:
     """Return the certificate, whose key is a plain one until now, with it sealed."""
     return given and structs.replace(given, private_key=Sealed(seal(given.private_key.sealed)))
+
+
+def as_told(kept: Any) -> Any:
+    """Return what the audit trail tells of certificates (a JSON value as it is kept): whose they are, not their PEM."""
+    facts = kept["facts"]
+    return [_whose(each) for each in facts] if isinstance(facts, (list, tuple)) else _whose(facts)
+
+
+def _whose(facts: Any) -> dict[str, str]:
+    name = facts["subject"]
+    short = name if len(name) <= _LONGEST_TOLD_NAME else f"{name[: _LONGEST_TOLD_NAME - 1]}…"
+    return {"subject": short, "fingerprint": facts["fingerprint"]}

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
-from daemon.domain.certificates import ClientCertificate, OwnAuthorities
+from daemon.domain.certificates import ClientCertificate, OwnAuthorities, as_told
 from daemon.domain.custom_headers import CustomHeader, is_another_receiver, with_kept_values, without_secrets_of
 from daemon.domain.key_pairs import SigningKeys
 from daemon.domain.retries import Jitter, NamedSchedule, WhileRetrying
@@ -57,6 +57,8 @@ LEAST_PER_SECOND, MOST_PER_SECOND = 0.01, 1_000
 MOST_AT_ONCE = 32
 
 DEFAULT_OPTIONS = WebhookOptions()
+# By their names in the API.
+_CERTIFICATES = frozenset({"clientCertificate", "caCertificates"})
 
 
 def options_to_text(options: WebhookOptions) -> str | None:
@@ -126,6 +128,16 @@ def replace_sealed(value: Any, other: Callable[[str], Any]) -> Any:
     if isinstance(value, dict):
         return {name: replace_sealed(inner, other) for name, inner in value.items()}
     return [replace_sealed(inner, other) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def told_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options (JSON, as they are kept) as the audit trail tells them.
+
+    Of what is sealed it tells only that it is set, of certificates whose they are.
+    """
+    told = {name: as_told(value) if name in _CERTIFICATES else value for name, value in options.items()}
+    shown: dict[str, Any] = replace_sealed(told, lambda _: "set")
+    return shown
 
 
 def _is_sealed(value: Any) -> bool:

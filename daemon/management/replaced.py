@@ -1,4 +1,4 @@
-"""Which secrets an edit replaces by others, for the audit trail: the store compares only what it can read."""
+"""What an edit replaces unseen, for the audit trail: the store compares only what the trail tells."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import msgspec
 from daemon.crypto.vault import Vault, VaultError
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Webhook
-from daemon.domain.webhook_options import replace_sealed, with_changed
+from daemon.domain.webhook_options import replace_sealed, told_options, with_changed
 
 # How the audit trail shows it; whether a webhook has a secret at all, the store tells.
 REPLACED = {"from": "set", "to": "replaced"}
@@ -21,27 +21,25 @@ def replaced_secret(webhook: Webhook, secret: str | None, vault: Vault) -> dict[
 
 
 def replaced_options(webhook: Webhook, edit: WebhookEdit, vault: Vault) -> dict[str, Any]:
-    """Return what the audit trail says of options in which nothing but secret parts becomes another."""
+    """Return what the audit trail says of options in which only what it does not tell becomes another.
+
+    That are secret parts, and the certificates that vouch for a webhook's own.
+    """
     if not edit.changed_options:
         return {}
     after = with_changed(webhook.options, edit.options, edit.changed_options)
     old, new = msgspec.to_builtins(webhook.options), msgspec.to_builtins(after)
+    told_before, told_after = told_options(old), told_options(new)
     return {
         name: REPLACED
         for name in new.keys() & old.keys()
-        if _is_replaced(old[name], new[name], webhook.id, vault=vault)
+        if told_before[name] == told_after[name] and _differ(old[name], new[name], webhook.id, vault=vault)
     }
 
 
-def _is_replaced(old: Any, new: Any, webhook_id: str, *, vault: Vault) -> bool:
-    if replace_sealed(old, _hidden) != replace_sealed(new, _hidden):
-        return False  # the store tells what has become of it
+def _differ(old: Any, new: Any, webhook_id: str, *, vault: Vault) -> bool:
     old, new = (replace_sealed(each, lambda sealed: _opened(sealed, webhook_id, vault)) for each in (old, new))
     return bool(old != new)
-
-
-def _hidden(_sealed: str) -> None:
-    return None
 
 
 def _opened(sealed: str, webhook_id: str, vault: Vault) -> str | None:

@@ -50,6 +50,26 @@ async def test_a_client_certificate_is_chosen_shown_without_its_key_and_set_back
     assert "PRIVATE KEY" not in audit + str(shown) + api.daemon.log.getvalue().decode()
 
 
+@pytest.mark.usefixtures("each_engine")
+async def test_the_audit_trail_tells_whose_certificates_they_are_and_holds_no_pem(api: RunningApi) -> None:
+    webhook = await api.webhook(clientCertificate=OWN.given)
+    path = f"/v1/webhooks/{webhook['id']}"
+    vouched = Identity(OWN.certificate + pem_of(CA), OWN.key)
+    await api.as_acme.patch(path, {"clientCertificate": vouched.given})
+    changed = (await api.as_acme.patch(path, {"caCertificates": pem_of(CA) * 20})).value
+    page = (await api.operator.get(f"/v1/teams/{api.acme.id}/audit", subjectId=webhook["id"])).value
+    authorities, chain, made = (entry["changes"] for entry in page["items"])
+    assert made["clientCertificate"]["to"] == told(webhook["clientCertificate"])
+    assert chain == {"clientCertificate": {"from": "set", "to": "replaced"}}
+    assert authorities == {"caCertificates": {"from": None, "to": [told(one) for one in changed["caCertificates"]]}}
+    assert "BEGIN CERTIFICATE" not in str(page)
+
+
+def told(shown: dict[str, str]) -> dict[str, str]:
+    """What the audit trail has of a certificate."""
+    return {"subject": shown["subject"], "fingerprint": shown["fingerprint"]}
+
+
 def files_in(directory: Path) -> bytes:
     """All that is in the files of a directory."""
     return b"".join(file.read_bytes() for file in directory.rglob("*") if file.is_file())

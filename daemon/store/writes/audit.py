@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, case, delete, insert, select
 
 from daemon.domain.audit import AuditEntry
 from daemon.domain.clock import rfc_3339
-from daemon.domain.webhook_options import replace_sealed
+from daemon.domain.webhook_options import told_options
 from daemon.store.address_commands import RemoveAddress
 from daemon.store.commands import (
     Audited,
@@ -116,8 +116,8 @@ def _subject(connection: Connection, entry: AuditEntry) -> Mapping[str, Any]:
 
 
 def _each_option(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the same with each option that is not as usual; of what is sealed in it, only that it is set."""
-    options: dict[str, Any] = replace_sealed(orjson.loads(shown.get(_OPTIONS) or "{}"), lambda _: "set")
+    """Return the same with each option that is not as usual."""
+    options = told_options(orjson.loads(shown.get(_OPTIONS) or "{}"))
     return {name: value for name, value in shown.items() if name != _OPTIONS} | options
 
 
