@@ -12,7 +12,7 @@ from pathlib import Path
 
 import trio
 
-from daemon.egress.errors import TlsError
+from daemon.egress.errors import TlsError, is_shortage, out_of_descriptors
 from daemon.egress.tls import make_tls_context
 
 _MOST_KEPT = 32
@@ -43,7 +43,7 @@ class TlsContexts:
         self._limiter = trio.CapacityLimiter(_MOST_AT_ONCE)
 
     async def context_for(self, tls: ClientTls | None) -> ssl.SSLContext:
-        """Return the context; only one that is not kept takes time. Raises TlsError."""
+        """Return the context; only one that is not kept takes time. Raises TlsError or OutOfDescriptors."""
         if tls is None:
             return self._usual
         context = self._kept.pop(tls, None)
@@ -51,6 +51,8 @@ class TlsContexts:
             try:
                 context = await trio.to_thread.run_sync(self._make, tls, limiter=self._limiter)
             except OSError as error:  # ssl.SSLError among them
+                if is_shortage(error):
+                    raise out_of_descriptors() from None
                 sentence = "the webhook's own certificates cannot be used: replace them"
                 raise TlsError(sentence, str(error)) from None
         self._kept[tls] = context

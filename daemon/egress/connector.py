@@ -9,7 +9,15 @@ from daemon.domain.errors import UrlNotAllowed
 from daemon.egress.addresses import Address, parse_address
 from daemon.egress.client_tls import TlsContexts
 from daemon.egress.connect import checked_addresses, connect_directly, resolved, start_tls
-from daemon.egress.errors import BlockedAddress, DnsError, NoLookupSlot, NotConnected, ProxyFailed, TlsError
+from daemon.egress.errors import (
+    BlockedAddress,
+    DnsError,
+    NoLookupSlot,
+    NotConnected,
+    OutOfDescriptors,
+    ProxyFailed,
+    TlsError,
+)
 from daemon.egress.lookups import Lookup, Lookups
 from daemon.egress.operator_proxy import OperatorProxy
 from daemon.egress.proxied import AT_THE_PROXY, connect_through, proxy_failed
@@ -48,7 +56,7 @@ class Connector:
         self.release()
         self._team_id = team_id
         if self.way.tls is not None and target.scheme == "https":
-            with suppress(TlsError):  # `open` raises it
+            with suppress(TlsError, OutOfDescriptors):  # `open` raises them
                 self._context = await self._contexts.context_for(self.way.tls)
         proxy = self._proxy
         if proxy is not None and proxy.is_operators and self._operator_proxy is not None:

@@ -24,6 +24,8 @@ _ALERTS_ABOUT_CERTIFICATE = (
     "CERTIFICATE_REQUIRED",
     "DECRYPT_ERROR",
 )
+# What TLS 1.2 has instead of some of them: meant is the certificate if it comes after our second flight, which has it.
+_ALERT_OF_OLDER_TLS = "HANDSHAKE_FAILURE"
 # Faults of our OpenSSL, not of what the receiver sent.
 _CAUSED_BY_OPENSSL = ("INTERNAL_ERROR", "MALLOC_FAILURE")
 
@@ -36,15 +38,19 @@ def public_reason(error: OSError) -> str | None:
     return _CAUSED_BY_RECEIVER.get(error.errno or 0)
 
 
-def refused_certificate(error: ssl.SSLError, shows_certificate: bool) -> str | None:
-    """Return how the receiver refuses our certificate, or that we have none; None if the error is another one."""
+def refused_certificate(error: ssl.SSLError, shows_certificate: bool, *, has_answered: bool = False) -> str | None:
+    """Return how the receiver refuses our certificate, or that we have none; None if the error is another one.
+
+    `has_answered` says that the handshake had come so far that the receiver had ours, if it asked for one.
+    """
     alert = (error.reason or "").partition("_ALERT_")[2]
-    if alert not in _ALERTS_ABOUT_CERTIFICATE:
+    is_older = alert == _ALERT_OF_OLDER_TLS and has_answered
+    if alert not in _ALERTS_ABOUT_CERTIFICATE and not is_older:
         return None
     reason = alert.lower().replace("_", " ")
     if shows_certificate:
         return f"the receiver refuses the webhook's client certificate ({reason})"
-    is_missed = alert == "CERTIFICATE_REQUIRED"
+    is_missed = is_older or alert == "CERTIFICATE_REQUIRED"
     return f"the receiver wants a client certificate, and the webhook has none ({reason})" if is_missed else None
 
 
@@ -90,6 +96,11 @@ class ProxyFailed(EgressError):
 
 class OutOfDescriptors(EgressError):
     """This machine is out of sockets: not the receiver's fault."""
+
+
+def out_of_descriptors() -> OutOfDescriptors:
+    """Return the error for what needed one more."""
+    return OutOfDescriptors("the daemon is out of sockets")
 
 
 class NoLookupSlot(EgressError):

@@ -7,7 +7,7 @@ from functools import partial
 import trio
 
 from daemon.egress.addresses import Address
-from daemon.egress.errors import NotConnected, OutOfDescriptors, ProxyFailed, is_shortage, public_reason
+from daemon.egress.errors import NotConnected, ProxyFailed, is_shortage, out_of_descriptors, public_reason
 from daemon.egress.proxy import Proxy
 from daemon.egress.racing import MoreSockets, NoneConnected, connect_to_first
 from daemon.egress.tunnel import NotReached, ProxyFault, open_tunnel
@@ -65,7 +65,7 @@ async def _reach(proxy: Proxy, addresses: Sequence[Address], more: MoreSockets) 
     except NoneConnected as error:
         failures = error.failures
     if any(error is not None and is_shortage(error) for error in failures.values()):
-        raise OutOfDescriptors("the daemon is out of sockets")
+        raise out_of_descriptors()
     reason = ", ".join(dict.fromkeys((error and public_reason(error)) or "no answer" for error in failures.values()))
     detail = ", ".join(f"{address}: {error.strerror if error else 'no answer'}" for address, error in failures.items())
     raise proxy_failed(proxy, f"the proxy cannot be reached ({reason})", detail)

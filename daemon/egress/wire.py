@@ -111,7 +111,13 @@ class TlsWire(Wire):
         self.shows_certificate = shows_certificate
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        self._flights = 0
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host.removesuffix("."))
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the handshake came so far that we had sent more than a hello: our certificate, if one was wanted."""
+        return self._flights > 1
 
     async def handshake(self) -> None:
         """Agree on keys; verify the certificate and the host's name (RFC 9110, 4.3.4). ssl.SSLError or OSError."""
@@ -165,6 +171,7 @@ class TlsWire(Wire):
 
     async def _flush(self) -> None:
         rest = memoryview(self._outgoing.read())
+        self._flights += bool(rest)
         while rest:
             await self.wait_writable()
             with suppress(BlockingIOError):

@@ -126,3 +126,14 @@ async def test_ipv6_literals_are_connected_to(make_transport: MakeTransport) -> 
     async with open_receiver(host="::1") as receiver:
         assert (await post(make_transport(resolving_to("::1"), LOOPBACK), receiver.url))[0] == 200
         assert receiver.requests[0].header("host") == f"[::1]:{receiver.port}"
+
+
+async def test_of_hundreds_of_addresses_all_are_checked_and_16_are_tried(make_transport: MakeTransport) -> None:
+    async with open_receiver() as receiver:
+        port = receiver.port
+    many = [f"127.1.{number // 100}.{1 + number % 100}" for number in range(300)]
+    with pytest.raises(NotConnected) as failed:
+        await post(make_transport(resolving_to(*many)), f"http://hooks.example.com:{port}/")
+    assert [one.partition(":")[0] for one in (failed.value.detail or "").split(", ")] == many[:16]
+    with pytest.raises(BlockedAddress):
+        await post(make_transport(resolving_to(*many, "10.0.0.1")), f"http://hooks.example.com:{port}/")
