@@ -84,7 +84,7 @@ def ssl_error(library: str | None, reason: str | None) -> ssl.SSLError:
 async def test_of_tls_only_what_the_receiver_did_is_told(library: str | None, reason: str | None, told: str) -> None:
     error = await broken_by(ssl_error(library, reason))
     assert str(error) == f"the TLS connection broke{told}"
-    handshake = _tls_sentence(ssl_error(library, reason), "hooks.example.com")
+    handshake = _tls_sentence(ssl_error(library, reason), "hooks.example.com", None, has_answered=False)
     assert handshake == f"the TLS handshake with hooks.example.com failed{told or ' (unknown reason)'}"
     assert error.detail is not None
     assert "openssl.cnf" in error.detail
@@ -94,7 +94,7 @@ def test_a_certificate_is_judged_in_words_about_it_alone() -> None:
     def sentence(code: int, message: str) -> str:
         error = ssl.SSLCertVerificationError()
         error.verify_code, error.verify_message = code, message
-        return _tls_sentence(error, "hooks.example.com")
+        return _tls_sentence(error, "hooks.example.com", None, has_answered=False)
 
     assert sentence(10, "certificate has expired").endswith("(certificate has expired)")
     assert sentence(70, "issuer lookup error: /etc/ssl/certs").endswith("(not trusted)")
