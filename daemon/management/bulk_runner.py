@@ -1,23 +1,19 @@
 """The actor that works on bulk jobs, page by page (contract "Bulk jobs").
 
-What is left of a job, and how far it is, is in the database: a restart goes on with it, and so does the node that takes
-over. Teams take turns with their pages, and a team's jobs come one after the other.
+Teams take turns with their pages, and a team's jobs come one after the other.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
-import trio
-
-from daemon.actors.pacing import rest_after
 from daemon.delivery.owners import Owners
 from daemon.domain.bulk_jobs import BulkAction, BulkJob
 from daemon.domain.changes import CancelDeliveries
 from daemon.domain.clock import Clock
 from daemon.domain.model import DeliveryStatus
-from daemon.management.webhook_changer import WebhookChanger, change_each
-from daemon.store.commands import ProbeWrite
+from daemon.management.paged_work import PagedWork
+from daemon.management.webhook_changer import WebhookChanger
 from daemon.store.job_commands import MoveBulkJob, MovedJob
 from daemon.store.reads import bulk_job_reads
 from daemon.store.reads.bulk_job_reads import Stretch
@@ -30,12 +26,6 @@ _RESENT_AT_ONCE = 250
 # These are cancelled by their webhooks' actors, each its own.
 _CANCELLED_AT_ONCE = 500
 _LOOK_AT = 2_000
-# The rest of the time, the store is free for others.
-_SHARE = 0.5
-_SHORTEST_REST_S = 0.005
-_TRY_AGAIN_S = 1.0
-# So often a page is tried while the store works: a webhook whose actor keeps crashing holds nobody up for ever.
-_TRIES = 5
 
 
 class BulkRunner:
@@ -50,29 +40,20 @@ class BulkRunner:
         self._metrics = telemetry.metrics
         self._changes = telemetry.changes
         self._owners = owners
-        self._tries: Counter[str] = Counter()
-        self._wake = trio.Event()
+        self._work = PagedWork(store=store, log=telemetry.log, read_next=self._next)
 
     def wake(self) -> None:
         """Look for jobs: there may be a new one."""
-        self._wake.set()
+        self._work.wake()
 
     async def run(self, changer: WebhookChanger) -> None:
         """Work on whatever is left, until cancelled; `changer` has webhooks' actors cancel their deliveries."""
-        after_seq = 0
-        while True:
-            self._wake = trio.Event()
-            began_at = trio.current_time()
-            read = partial(self._reader.fetch, bulk_job_reads.next_bulk_job, after_seq)
-            job = await retry_until_available(read, self._log)
-            if job is None:
-                await self._wake.wait()
-                continue
-            after_seq = job.seq
-            await self._work_on(job, changer)
-            await rest_after(began_at, share=_SHARE, at_least_s=_SHORTEST_REST_S)
+        await self._work.run(partial(self._do_page, changer))
 
-    async def _work_on(self, job: BulkJob, changer: WebhookChanger) -> None:
+    async def _next(self, behind_seq: int) -> BulkJob | None:
+        return await self._reader.fetch(bulk_job_reads.next_bulk_job, behind_seq)
+
+    async def _do_page(self, changer: WebhookChanger, job: BulkJob) -> None:
         """Do the next page of a job."""
         is_resend = job.action is BulkAction.RESEND
         read = partial(
@@ -93,16 +74,7 @@ class BulkRunner:
         """Have these cancelled; return False after a while if some could not be, and are to be tried again."""
         now = self._now_ms()
         changes = {webhook_id: CancelDeliveries(job.id, tuple(some), now) for webhook_id, some in seqs.items()}
-        if await change_each(changer, changes):
-            self._tries.clear()
-            return True
-        await trio.sleep(_TRY_AGAIN_S)
-        await retry_until_available(partial(self._writer.execute, ProbeWrite()), self._log)
-        self._tries[job.id] += 1
-        if self._tries[job.id] < _TRIES:
-            return False
-        self._tries.clear()
-        return True  # those are left out
+        return await self._work.have_changed(changer, job.id, changes)
 
     async def _move(self, job: BulkJob, page: Stretch, seqs: tuple[int, ...]) -> None:
         """Move the job on behind this page, resending these; what was done before is not done again."""

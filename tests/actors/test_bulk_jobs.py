@@ -12,7 +12,7 @@ from daemon.domain.bulk_jobs import BulkAction, BulkJob, BulkJobStatus, Choice
 from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.errors import StoreUnavailable, TooManyBulkJobs, TooManyDeliveries
 from daemon.domain.model import CancelReason, DeliveryStatus, Team, Webhook
-from daemon.management import bulk_jobs, bulk_runner
+from daemon.management import bulk_jobs, bulk_runner, paged_work
 from daemon.management.webhook_changer import LocalChanger
 from daemon.store.reads import bulk_job_reads
 from daemon.store.upkeep_commands import PruneEvents
@@ -36,7 +36,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a few deliveries be several pages, with a second between two."""
     monkeypatch.setattr(bulk_runner, "_RESENT_AT_ONCE", PAGE)
     monkeypatch.setattr(bulk_runner, "_CANCELLED_AT_ONCE", PAGE)
-    monkeypatch.setattr(bulk_runner, "_SHORTEST_REST_S", 1.0)
+    monkeypatch.setattr(paged_work, "_SHORTEST_REST_S", 1.0)
 
 
 async def start(

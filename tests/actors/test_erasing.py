@@ -12,7 +12,7 @@ from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.errors import EventErased
 from daemon.domain.model import Attempt, CancelReason, DeliveryStatus, Event, Team, Webhook
 from daemon.domain.webhook_options import WebhookOptions
-from daemon.management import eraser
+from daemon.management import eraser, paged_work
 from daemon.store.erasure_commands import EraseEvent
 from daemon.store.reads import api_reads, erasure_reads
 from tests.actors.receivers import A, slow
@@ -238,7 +238,7 @@ async def test_an_erasure_goes_on_over_crashes_until_nothing_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     monkeypatch.setattr(eraser, "_AT_ONCE", 2)
-    monkeypatch.setattr(eraser, "_SHORTEST_REST_S", 1.0)
+    monkeypatch.setattr(paged_work, "_SHORTEST_REST_S", 1.0)
     receiver = FakeReceiver({A: answering(200)})
     async with running(tmp_path, receiver) as daemon:
         team = await daemon.team()

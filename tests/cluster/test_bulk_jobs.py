@@ -9,7 +9,7 @@ import trio
 from daemon.domain.bulk_jobs import BulkAction, BulkJob, BulkJobStatus
 from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.model import DeliveryStatus, Team
-from daemon.management import bulk_runner
+from daemon.management import bulk_runner, paged_work
 from daemon.store.reads import bulk_job_reads
 from tests.cluster.real_nodes import Cluster
 from tests.cluster.waiting import until
@@ -68,7 +68,7 @@ async def test_a_node_that_takes_over_goes_on_with_a_job_and_resends_nothing_twi
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk_runner, "_RESENT_AT_ONCE", 4)
-    monkeypatch.setattr(bulk_runner, "_SHORTEST_REST_S", 0.1)
+    monkeypatch.setattr(paged_work, "_SHORTEST_REST_S", 0.1)
     all_of_them = WEBHOOKS * EVENTS
     async with cluster.node("a") as victim:
         team = await victim.team()

@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from daemon.domain.model import DeliveryStatus
-from daemon.management import eraser
+from daemon.management import eraser, paged_work
 from daemon.store.reads import api_reads, erasure_reads
 from tests.cluster.real_nodes import Cluster
 from tests.cluster.waiting import until
@@ -48,7 +48,7 @@ async def test_a_node_that_takes_over_goes_on_with_an_erasure(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(eraser, "_AT_ONCE", 1)
-    monkeypatch.setattr(eraser, "_SHORTEST_REST_S", 0.3)
+    monkeypatch.setattr(paged_work, "_SHORTEST_REST_S", 0.3)
     async with cluster.node("a") as victim:
         team = await victim.team()
         webhooks = [await victim.webhook(team, f"{URL}/{number}") for number in range(WEBHOOKS)]
